@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+# local.mk - core: libcore.a, which the program and the unit tests link, and the program. A new
+# source is one line in its list; platform files (linux.c, *_linux.c and their peers) have lists of
+# their own. tests/check-house.sh finds a source that stands in none.
+
+CORE_CPPFLAGS = -include $(top_builddir)/config.h -I$(top_srcdir) -I$(top_srcdir)/sdk/include \
+	-I$(top_srcdir)/build-aux/ltdl -DDS_PLUGINDIR='"$(pkglibdir)"' \
+	-DDS_SYSCONFDIR='"$(sysconfdir)/disksync"' \
+	$(DS_CPPFLAGS) $(YAML_CFLAGS) $(ZSTD_CFLAGS) $(CRYPTO_CFLAGS)
+CORE_CFLAGS = $(DS_CFLAGS) $(PTHREAD_FLAGS)
+CORE_LIBS = libcore.a $(LIBLTDL) $(YAML_LIBS) $(ZSTD_LIBS) $(CRYPTO_LIBS) $(SYSTEM_LIBS)
+
+noinst_LIBRARIES += libcore.a
+libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
+libcore_a_CFLAGS = $(CORE_CFLAGS)
+libcore_a_SOURCES = \
+	core/base/bitmap.c \
+	core/base/bitmap.h \
+	core/base/bytes.h \
+	core/base/dynbuf.c \
+	core/base/dynbuf.h \
+	core/base/json.c \
+	core/base/json.h \
+	core/base/log.c \
+	core/base/log.h \
+	core/base/os.c \
+	core/base/os.h \
+	core/base/pool.c \
+	core/base/pool.h \
+	core/base/text.c \
+	core/base/text.h \
+	core/base/thread.h \
+	core/policy/access.h \
+	core/policy/arena.c \
+	core/policy/arena.h \
+	core/policy/check.c \
+	core/policy/check.h \
+	core/policy/document.h \
+	core/policy/hosts.c \
+	core/policy/hosts.h \
+	core/policy/node.c \
+	core/policy/node.h \
+	core/policy/plugin.c \
+	core/policy/policy.c \
+	core/policy/policy.h \
+	core/policy/schema.c \
+	core/policy/schema.h \
+	core/policy/secret.c \
+	core/policy/section.c \
+	core/policy/show.c \
+	core/policy/value.c \
+	core/policy/value.h \
+	core/plugin/host.c \
+	core/plugin/judge.c \
+	core/plugin/loader.c \
+	core/plugin/module.c \
+	core/plugin/module.h \
+	core/plugin/plugin.h \
+	core/plugin/state.c \
+	core/disk/crc32.c \
+	core/disk/crc32.h \
+	core/disk/disk.h \
+	core/disk/fsname.c \
+	core/disk/fsname.h \
+	core/disk/fsname_dos.c \
+	core/disk/inventory.c \
+	core/disk/inventory.h \
+	core/disk/label.c \
+	core/disk/label.h \
+	core/disk/layout.c \
+	core/disk/layout.h \
+	core/disk/layout_gpt.c \
+	core/disk/layout_mbr.c \
+	core/disk/select.c \
+	core/disk/source.c \
+	core/disk/system.h \
+	core/sync/base.c \
+	core/sync/choose.c \
+	core/sync/copy.c \
+	core/sync/copy.h \
+	core/sync/session.c \
+	core/sync/session.h \
+	core/sync/session_internal.h \
+	core/sync/source.c \
+	core/sync/source.h \
+	core/sync/tracking.c \
+	core/sync/volumes.c \
+	core/sync/volumes.h \
+	core/s3block/collect.c \
+	core/s3block/collect.h \
+	core/s3block/crypto.c \
+	core/s3block/crypto.h \
+	core/s3block/keys.c \
+	core/s3block/keys.h \
+	core/s3block/map.h \
+	core/s3block/map_reader.c \
+	core/s3block/map_writer.c \
+	core/s3block/marks.c \
+	core/s3block/marks.h \
+	core/s3block/objects.c \
+	core/s3block/objects.h \
+	core/s3block/page.c \
+	core/s3block/page.h \
+	core/s3block/point_writer.c \
+	core/s3block/point_writer.h \
+	core/s3block/points.c \
+	core/s3block/repository.c \
+	core/s3block/repository.h \
+	core/s3block/retention.c \
+	core/s3block/root.c \
+	core/s3block/root.h \
+	core/s3block/salvage.c \
+	core/s3block/segment.h \
+	core/s3block/segment_cache.c \
+	core/s3block/segment_format.c \
+	core/s3block/segment_internal.h \
+	core/s3block/segment_writer.c \
+	core/recover/damage.c \
+	core/recover/damage.h \
+	core/recover/restore.c \
+	core/recover/restore.h \
+	core/recover/target.c \
+	core/recover/target.h \
+	core/recover/transfer.c \
+	core/recover/transfer.h \
+	core/recover/verify.c \
+	core/recover/verify.h \
+	core/agent/agent.c \
+	core/agent/agent.h \
+	core/agent/node.c \
+	core/agent/node.h
+
+if WINDOWS
+libcore_a_SOURCES += \
+	core/base/os_file_windows.c \
+	core/base/os_path_windows.c \
+	core/base/os_trust_windows.c \
+	core/base/os_windows.c \
+	core/base/os_windows.h \
+	core/base/thread_windows.c \
+	core/base/wide_windows.c \
+	core/base/wide_windows.h \
+	core/policy/access_windows.c \
+	core/plugin/ltdl_windows.c \
+	core/disk/disk_windows.c \
+	core/disk/disk_windows.h \
+	core/disk/usage_windows.c
+else
+libcore_a_SOURCES += \
+	core/base/os_linux.c \
+	core/base/thread_linux.c \
+	core/policy/access_linux.c \
+	core/plugin/ltdl_linux.c \
+	core/disk/disk_linux.c \
+	core/disk/sysfs_linux.c \
+	core/disk/sysfs_linux.h \
+	core/disk/usage_linux.c
+endif
+
+# No libtool wrapper: the program in the build folder is the program, and finds modules/ beside it.
+bin_PROGRAMS += disksync
+disksync_CPPFLAGS = $(CORE_CPPFLAGS)
+disksync_CFLAGS = $(CORE_CFLAGS)
+disksync_LDADD = $(CORE_LIBS)
+EXTRA_disksync_DEPENDENCIES = $(LTDLDEPS)
+disksync_LDFLAGS = $(PROGRAM_LDFLAGS)
+disksync_SOURCES = \
+	core/cli/cli.h \
+	core/cli/collect.c \
+	core/cli/copy.c \
+	core/cli/disks.c \
+	core/cli/explain.c \
+	core/cli/forget.c \
+	core/cli/init.c \
+	core/cli/key.c \
+	core/cli/main.c \
+	core/cli/output.c \
+	core/cli/output.h \
+	core/cli/pick.c \
+	core/cli/pick.h \
+	core/cli/plugins.c \
+	core/cli/points.c \
+	core/cli/policy.c \
+	core/cli/register.c \
+	core/cli/restore.c \
+	core/cli/sync.c \
+	core/cli/verify.c
+
+if WINDOWS
+disksync_SOURCES +=
+else
+disksync_SOURCES +=
+endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* points.c - finds and lists the roots of a node; see repository.h. */
+#include "core/s3block/repository.h"
+
+#include "core/base/bytes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void node_prefix(char out[OBJECT_KEY_MAX + 1], const uint8_t node[UUID_SIZE], char kind)
+{
+    char uuid[UUID_TEXT];
+    text_uuid(uuid, node);
+    snprintf(out, OBJECT_KEY_MAX + 1, "n/%s/%c/", uuid, kind);
+}
+
+static int root_exists(const struct segment_space *space, uint64_t seq, struct ds_error *err)
+{
+    char key[OBJECT_KEY_MAX + 1];
+    root_key(key, space->node, seq);
+    return objects_head(space->objects, key, NULL, NULL, err);
+}
+
+static int highest(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
+{
+    uint64_t seq, *best = ud;
+    (void)bytes, (void)mtime_ns;
+    if (root_key_parse(&seq, 'p', key) && seq > *best)
+        *best = seq;
+    return 0;
+}
+
+static int newest_by_list(const struct segment_space *space, uint64_t *seq, struct ds_error *err)
+{
+    char prefix[OBJECT_KEY_MAX + 1];
+    node_prefix(prefix, space->node, 'p');
+    *seq = 0;
+    return objects_list(space->objects, prefix, NULL, highest, seq, err);
+}
+
+int roots_newest(const struct segment_space *space, uint64_t hint, uint64_t *seq,
+                 struct ds_error *err)
+{
+    if (!hint)
+        return newest_by_list(space, seq, err);
+    *seq = hint;
+    int rc;
+    while ((rc = root_exists(space, *seq + 1, err)) == DS_OK)
+        ++*seq;
+    return rc == DS_ENOENT ? DS_OK : rc;
+}
+
+static int point_order(const void *a, const void *b)
+{
+    const struct point *pa = a, *pb = b;
+    return pa->seq < pb->seq ? -1 : pa->seq > pb->seq;
+}
+
+struct listing {
+    struct points *points;
+    char kind;
+    bool no_memory;
+};
+
+static struct point *point_find(const struct points *points, uint64_t seq)
+{
+    struct point wanted = { .seq = seq };
+    if (!points->n)
+        return NULL;
+    return bsearch(&wanted, points->list, points->n, sizeof wanted, point_order);
+}
+
+static int listed(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
+{
+    struct listing *listing = ud;
+    struct points *points = listing->points;
+    uint64_t seq;
+    (void)bytes;
+    if (!root_key_parse(&seq, listing->kind, key))
+        return 0;
+    if (listing->kind == 'f') {
+        struct point *point = point_find(points, seq);
+        if (point) {
+            point->forgotten = true;
+            point->forgotten_ns = mtime_ns;
+        }
+        return 0;
+    }
+    if ((points->n & (points->n - 1)) == 0) {
+        struct point *list = realloc(points->list, (points->n ? points->n * 2 : 1) * sizeof *list);
+        if (!list) {
+            listing->no_memory = true;
+            return 1;
+        }
+        points->list = list;
+    }
+    points->list[points->n++] = (struct point){ .seq = seq, .stored_ns = mtime_ns };
+    return 0;
+}
+
+static int list_kind(struct points *points, const struct segment_space *space, char kind,
+                     struct ds_error *err)
+{
+    struct listing listing = { points, kind, false };
+    char prefix[OBJECT_KEY_MAX + 1];
+    node_prefix(prefix, space->node, kind);
+    int rc = objects_list(space->objects, prefix, NULL, listed, &listing, err);
+    return listing.no_memory ? ds_fail(err, DS_ENOMEM, "no memory to list the points") : rc;
+}
+
+int points_read(struct points *points, const struct segment_space *space,
+                void (*damaged)(void *ud, uint64_t seq, const struct ds_error *why), void *ud,
+                struct ds_error *err)
+{
+    memset(points, 0, sizeof *points);
+    int rc = list_kind(points, space, 'p', err);
+    if (!rc && points->n)
+        qsort(points->list, points->n, sizeof *points->list, point_order);
+    if (!rc)
+        rc = list_kind(points, space, 'f', err);
+    for (size_t i = 0; !rc && i < points->n; i++) {
+        struct point *point = &points->list[i];
+        struct ds_error why = DS_ERROR_INIT;
+        int read = root_read(&point->root, NULL, space, point->seq, &why);
+        point->partial = !read && point->root.flags & ROOT_PARTIAL;
+        if (read == DS_EDAMAGED || read == DS_EFORMAT || read == DS_ENOENT) {
+            point->damaged = true;
+            if (damaged)
+                damaged(ud, point->seq, &why);
+        } else if (read) {
+            *err = why;
+            rc = read;
+        }
+    }
+    if (rc)
+        points_free(points);
+    return rc;
+}
+
+void points_free(struct points *points)
+{
+    for (size_t i = 0; i < points->n; i++)
+        root_free(&points->list[i].root);
+    free(points->list);
+    memset(points, 0, sizeof *points);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base.c - finds the node's newest root and says whether this session may build on it: not on one
+ * that another machine wrote, nor on a store that went back in time. */
+#include "core/sync/session_internal.h"
+
+#include "core/base/log.h"
+
+static int check_memory(const struct session *session, uint64_t newest, struct ds_error *err)
+{
+    const struct node_memory *memory = &session->memory;
+    if (memory->takeover || memory->seq == 0 || newest > memory->seq)
+        return DS_OK;
+    if (newest < memory->seq)
+        return ds_fail(err, DS_EROLLBACK,
+                       "the store went back in time: this node committed point %llu, the newest "
+                       "there is %llu. If that is intended: disksync register --takeover",
+                       (unsigned long long)memory->seq, (unsigned long long)newest);
+    if (memcmp(memory->hash, session->base_hash, HASH_SIZE) != 0)
+        return ds_fail(err, DS_EROLLBACK,
+                       "point %llu in the store is not the one that this node committed: the "
+                       "store went back in time or was altered. If that is intended: disksync "
+                       "register --takeover", (unsigned long long)newest);
+    return DS_OK;
+}
+
+static int check_instance(const struct session *session, struct ds_error *err)
+{
+    if (session->memory.takeover ||
+        memcmp(session->base.instance, session->agent->node.instance, HASH_SIZE) == 0)
+        return DS_OK;
+    return ds_fail(err, DS_ECLONE,
+                   "point %llu of this node was written by another machine: this one is a clone or "
+                   "was moved. To go on as the same node: disksync register --takeover; to become "
+                   "a node of its own: disksync register --new",
+                   (unsigned long long)session->base.seq);
+}
+
+/* A hint that is gone: the newest that is there tells how far back the store went. */
+static int hint_gone(struct session *session, struct ds_error *err)
+{
+    uint64_t newest;
+    int rc = roots_newest(&session->agent->space, 0, &newest, err);
+    return rc ? rc : check_memory(session, newest, err);
+}
+
+int session_base(struct session *session, struct ds_error *err)
+{
+    struct agent *agent = session->agent;
+    uint64_t newest;
+    int rc = repository_check_write(&agent->repository, err);
+    if (!rc)
+        rc = node_memory_load(&session->memory, agent->policy->state, agent->repository.uuid, err);
+    if (!rc)
+        rc = roots_newest(&agent->space, session->memory.takeover ? 0 : session->memory.seq,
+                          &newest, err);
+    if (rc || newest == 0)
+        return rc ? rc : check_memory(session, 0, err);
+    rc = root_read(&session->base, session->base_hash, &agent->space, newest, err);
+    if (rc == DS_ENOENT)
+        return hint_gone(session, err);
+    if (rc == DS_EDAMAGED)
+        return ds_fail(err, rc, "the newest root of this node, point %llu, is damaged: restore it "
+                       "from a copy of the store, or begin anew with disksync register --new",
+                       (unsigned long long)newest);
+    if (rc)
+        return rc;
+    session->has_base = true;
+    rc = check_memory(session, newest, err);
+    return rc ? rc : check_instance(session, err);
+}

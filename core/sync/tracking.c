@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tracking.c - a session's dealings with the change tracker. The order cut, snapshot, changes and
+ * the rule "a change is forgotten only after the commit" are kept by session.c; here each step is
+ * one function. */
+#include "core/sync/session_internal.h"
+
+#include "core/base/bytes.h"
+#include "core/base/log.h"
+
+static int generation(struct session *session, struct session_source *source,
+                      struct ds_generation *out, struct ds_error *err)
+{
+    struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
+    memset(out, 0, sizeof *out);
+    out->size = sizeof *out;
+    return tracker_ops(session)->generation(session->tracker.self, session->consumer,
+                                            source->abi.id, out, &call);
+}
+
+/* Ends what an earlier process left: committed if the newest root holds its token, else folded
+ * back. */
+static int sweep_one(struct session *session, struct session_source *source, struct ds_error *err)
+{
+    struct ds_generation left;
+    int rc = generation(session, source, &left, err);
+    if (rc || !left.pending)
+        return rc;
+    const struct root_disk *base = source->base;
+    bool committed = base && base->flags & ROOT_DISK_HAS_TOKEN &&
+                     strcmp(base->tracker, session->tracker.plugin->table->name) == 0 &&
+                     ds_token_equal(&base->token, &left.end);
+    struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
+    const struct ds_tracker_ops *ops = tracker_ops(session);
+    log_printf(DS_LOG_DEBUG, "tracker.sweep", "%s: an earlier sync's generation is %s",
+               source->abi.path, committed ? "committed" : "folded back");
+    return (committed ? ops->commit : ops->abort)(session->tracker.self, session->consumer,
+                                                  source->abi.id, &left.end, &call);
+}
+
+int tracking_sweep(struct session *session, struct ds_error *err)
+{
+    int rc = DS_OK;
+    for (uint32_t i = 0; !rc && session->has_tracker && i < session->n; i++) {
+        struct session_source *source = &session->sources[i];
+        struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
+        rc = tracker_ops(session)->attach(session->tracker.self, &source->abi, &call);
+        if (!rc)
+            rc = sweep_one(session, source, err);
+        source->tracked = !rc;
+    }
+    return rc;
+}
+
+int tracking_cut(struct session *session, struct ds_error *err)
+{
+    if (!session->has_tracker)
+        return DS_OK;
+    struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
+    int rc = tracker_ops(session)->cut(session->tracker.self, session->consumer, session->abis,
+                                       session->n, &call);
+    for (uint32_t i = 0; !rc && i < session->n; i++)
+        rc = generation(session, &session->sources[i], &session->sources[i].generation, err);
+    return rc;
+}
+
+struct change_walk {
+    struct bitmap *map;
+    struct ds_window window;
+    uint32_t block_size;
+};
+
+static int change_found(void *ud, const struct ds_extent *extents, size_t n)
+{
+    struct change_walk *walk = ud;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t from = max_u64(extents[i].offset, walk->window.from), end;
+        if (!add_u64(extents[i].offset, extents[i].length, &end))
+            end = walk->window.to;
+        end = min_u64(end, walk->window.to);
+        if (from < end)
+            bitmap_set(walk->map, (from - walk->window.from) / walk->block_size,
+                       div_round_up(end - walk->window.from, walk->block_size));
+    }
+    return 0;
+}
+
+int tracking_changed(struct session *session, struct session_source *source,
+                     struct ds_window window, struct bitmap *map, struct ds_error *err)
+{
+    struct change_walk walk = { map, window, (uint32_t)session->agent->policy->block_size };
+    struct ds_call call = plugin_call(&session->tracker, PLUGIN_LONG_NS, err);
+    int rc = tracker_ops(session)->changes(session->tracker.self, session->consumer,
+                                           source->abi.id, window, change_found, &walk, &call);
+    /* A disk that grew: its new tail, and the block in which the old end lay. */
+    if (!rc && source->grown_from) {
+        struct ds_extent tail = { source->grown_from / walk.block_size * walk.block_size,
+                                  source->disk->bytes };
+        tail.length -= tail.offset;
+        change_found(&walk, &tail, 1);
+    }
+    return rc;
+}
+
+int tracking_again(struct session *session, struct session_source *source,
+                   const struct ds_extent *extents, size_t n, struct ds_error *err)
+{
+    if (!source->tracked)
+        return DS_OK; /* the next sync compares everything anyway */
+    struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
+    return tracker_ops(session)->mark(session->tracker.self, session->consumer, source->abi.id,
+                                      extents, n, &call);
+}
+
+struct altered_walk {
+    struct session *session;
+    struct session_source *source;
+    struct ds_error *err;
+};
+
+static int altered_found(void *ud, const struct ds_extent *extents, size_t n)
+{
+    struct altered_walk *walk = ud;
+    return tracking_again(walk->session, walk->source, extents, n, walk->err);
+}
+
+int tracking_altered(struct session *session, struct ds_error *err)
+{
+    int rc = DS_OK;
+    if (!DS_HAS(ds_snapshot_ops, provider_ops(session), altered))
+        return DS_OK;
+    for (uint32_t i = 0; !rc && i < session->n; i++) {
+        struct altered_walk walk = { session, &session->sources[i], err };
+        struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
+        rc = provider_ops(session)->altered(session->set, i, altered_found, &walk, &call);
+        if (rc == DS_ENOTSUP)
+            rc = DS_OK;
+    }
+    return rc;
+}
+
+void tracking_end(struct session *session, bool committed)
+{
+    for (uint32_t i = 0; session->has_tracker && i < session->n; i++) {
+        struct session_source *source = &session->sources[i];
+        struct ds_error err = DS_ERROR_INIT;
+        struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, &err);
+        const struct ds_tracker_ops *ops = tracker_ops(session);
+        if (!source->generation.pending)
+            continue;
+        int rc = (committed ? ops->commit : ops->abort)(session->tracker.self, session->consumer,
+                                                        source->abi.id, &source->generation.end,
+                                                        &call);
+        if (rc)
+            log_printf(DS_LOG_WARNING, "tracker.end",
+                       "%s: %s; the next sync repairs this", source->abi.path, err.msg);
+    }
+}
