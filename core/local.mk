@@ -128,7 +128,9 @@ libcore_a_SOURCES = \
 	core/agent/agent.c \
 	core/agent/agent.h \
 	core/agent/node.c \
-	core/agent/node.h
+	core/agent/node.h \
+	core/preflight/preflight.c \
+	core/preflight/preflight.h
 
 if WINDOWS
 libcore_a_SOURCES += \
@@ -181,8 +183,10 @@ disksync_SOURCES = \
 	core/cli/plugins.c \
 	core/cli/points.c \
 	core/cli/policy.c \
+	core/cli/preflight.c \
 	core/cli/register.c \
 	core/cli/restore.c \
+	core/cli/status.c \
 	core/cli/sync.c \
 	core/cli/verify.c
 

@@ -20,6 +20,12 @@ AC_DEFUN([DS_COMPILER], [
         [AS_HELP_STRING([--enable-werror], [stop at the first warning])], [], [enable_werror=no])
     DS_CFLAGS="-std=c11 -fvisibility=hidden -Wall -Wextra -Wpedantic -Wshadow"
     DS_CFLAGS="$DS_CFLAGS -Wstrict-prototypes -Wmissing-prototypes -Wvla"
+    # Sentences for people are cut to their buffer on purpose; paths are checked by the value that
+    # snprintf returns. clang does not know this warning.
+    ds_save_cflags=$CFLAGS
+    CFLAGS="$CFLAGS -Werror -Wformat-truncation"
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [DS_CFLAGS="$DS_CFLAGS -Wno-format-truncation"])
+    CFLAGS=$ds_save_cflags
     AS_IF([test "x$enable_werror" = xyes], [DS_CFLAGS="$DS_CFLAGS -Werror"])
     DS_CPPFLAGS=
     MODULE_EXT=.so

@@ -478,7 +478,8 @@ static bool read_line(const char *path, char *out, size_t cap)
 
 void os_machine_identity(char *out, size_t cap)
 {
-    if (read_line("/sys/class/dmi/id/product_uuid", out, cap) || read_line("/etc/machine-id", out, cap))
+    if (read_line("/sys/class/dmi/id/product_uuid", out, cap) ||
+        read_line("/etc/machine-id", out, cap))
         return;
     out[0] = 0;
 }

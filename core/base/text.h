@@ -28,7 +28,7 @@ bool text_parse_u64(uint64_t *out, const char *text, uint64_t max);
 /* Copies at most cap - 1 bytes, always terminated, never splitting a UTF-8 sequence; true if all
  * fitted. */
 bool text_copy(char *out, size_t cap, const char *text);
-/* Edit distance (insert, delete, replace, swap of neighbours); at most 64 characters are compared. */
+/* Edit distance (insert, delete, replace, swap of neighbours) of at most 64 characters. */
 size_t text_distance(const char *a, const char *b);
 /* Glob with * and ?, ASCII case ignored. */
 bool text_glob(const char *pattern, const char *text);

@@ -115,7 +115,8 @@ static int run(struct cli *cli)
 
 static const struct cli_option options[] = {
     { "to", "POLICY", "the policy that names the other repository", false },
-    { "point", "POINT", "only this point; default: all that are newer than the last copied", false },
+    { "point", "POINT", "only this point; default: all that are newer than the last copied",
+      false },
     { "node", "NODE", "name or UUID of the node; default: this one", false },
     { NULL, NULL, NULL, false },
 };

@@ -109,12 +109,13 @@ static int policy_text(struct dynbuf *out, const struct answers *a, struct ds_er
     quote(out, a->repository);
     dynbuf_text(out, "\n  passphrase: { file: ");
     quote(out, a->key_file);
-    dynbuf_text(out, " }\n\n# How the disks are frozen and how changes are known: auto takes the "
-                     "best that serves\n# them. disksync plugins shows what there is.\nsnapshot: { "
-                     "use: auto }\ntracker:  { use: auto }\n\n# Limits on what a sync may use.\n"
-                     "# limits: { cpu: 30%, upload: 50Mbit/s }\n\n# What disksync forget keeps, by "
-                     "the time of each point.\nretention: { last: 24, daily: 7, weekly: 4, monthly: "
-                     "12 }\n");
+    dynbuf_text(out,
+                " }\n\n# How the disks are frozen and how changes are known: auto takes the "
+                "best that serves\n# them. disksync plugins shows what there is.\nsnapshot: { "
+                "use: auto }\ntracker:  { use: auto }\n\n# Limits on what a sync may use.\n"
+                "# limits: { cpu: 30%, upload: 50Mbit/s }\n\n# What disksync forget keeps, by "
+                "the time of each point.\nretention: { last: 24, daily: 7, weekly: 4, monthly: "
+                "12 }\n");
     return rc;
 }
 

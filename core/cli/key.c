@@ -85,7 +85,8 @@ static int add(struct cli *cli, struct agent *agent)
 
 static int run_add(struct cli *cli)
 {
-    int kinds = cli_has(cli, "passphrase-file") + cli_has(cli, "key-file") + cli_has(cli, "recovery");
+    int kinds =
+        cli_has(cli, "passphrase-file") + cli_has(cli, "key-file") + cli_has(cli, "recovery");
     if (kinds != 1)
         return cli_usage_error(cli, "key add needs one of --passphrase-file, --key-file and "
                                     "--recovery");

@@ -116,8 +116,9 @@ static int list(struct cli *cli, struct agent *agent)
         size_t n = 0;
         for (size_t i = 0; i < points.n; i++)
             n += shown(cli, &points.list[i]);
-        cli_say(cli, n ? "POINT   TIME (UTC)           MODE         CONSISTENCY  DISKS        SENT\n"
-                       : "There is no point yet: run disksync sync.\n");
+        cli_say(cli,
+                n ? "POINT   TIME (UTC)           MODE         CONSISTENCY  DISKS        SENT\n"
+                  : "There is no point yet: run disksync sync.\n");
         for (size_t i = 0; i < points.n; i++)
             if (shown(cli, &points.list[i]))
                 point_text(cli, &points.list[i]);

@@ -132,7 +132,8 @@ static int run_unregister(struct cli *cli)
 
 static const struct cli_option options[] = {
     { "new", NULL, "become a node of its own (a clone of a registered machine)", false },
-    { "takeover", NULL, "go on as this node although another machine wrote its newest point", false },
+    { "takeover", NULL, "go on as this node although another machine wrote its newest point",
+      false },
     { "node", "NODE", "take up a node that the repository knows, by name or UUID", false },
     { NULL, NULL, NULL, false },
 };

@@ -92,8 +92,8 @@ static void report_text(struct cli *cli, const struct session_report *r)
                 disk->reason);
         cli_say(cli, "        %s of %s in use, %s changed, %s read, %s sent\n",
                 text_size(a, sizeof a, disk->used_bytes), text_size(b, sizeof b, disk->disk_bytes),
-                text_size(c, sizeof c, disk->changed_bytes), text_size(d, sizeof d, disk->read_bytes),
-                text_size(e, sizeof e, disk->sent_bytes));
+                text_size(c, sizeof c, disk->changed_bytes),
+                text_size(d, sizeof d, disk->read_bytes), text_size(e, sizeof e, disk->sent_bytes));
         if (disk->bad_bytes)
             cli_say(cli, "        %s could not be read and is tried again next time\n",
                     text_size(a, sizeof a, disk->bad_bytes));

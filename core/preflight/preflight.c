@@ -156,8 +156,8 @@ static const struct {
     const char *name;
     check_fn *check;
 } checks[] = {
-    { "plugins", check_plugins }, { "state", check_state },           { "disks", check_disks },
-    { "store", check_store },     { "space", check_space },           { "repository", check_repository },
+    { "plugins", check_plugins }, { "state", check_state }, { "disks", check_disks },
+    { "store", check_store },     { "space", check_space }, { "repository", check_repository },
     { "node", check_node },
 };
 

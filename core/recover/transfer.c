@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transfer.c - see transfer.h. One thread: leaf by leaf, what the source's leaf holds is placed over
+/* transfer.c - see transfer.h. One thread: leaf by leaf, what the source holds is placed over
  * what the target's base holds. A leaf that is the same page as in the point copied before is not
  * read at all. The blob "copied" of a target's root says which source and number it came from. */
 #include "core/recover/transfer.h"

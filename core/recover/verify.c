@@ -183,7 +183,8 @@ static int slots_check(struct worker *w, const struct mark *mark, uint32_t n, ui
         if (is_damage(rc)) {
             rc = DS_OK;
             for (uint32_t k = i; !rc && k < end; k++) {
-                rc = segment_read(w->reader, w->segment, (uint16_t)(k | kind), 1, slot_read, w, err);
+                rc =
+                    segment_read(w->reader, w->segment, (uint16_t)(k | kind), 1, slot_read, w, err);
                 if (is_damage(rc)) {
                     bad_add(w->verify, &mark->name, k | kind, err->msg);
                     rc = DS_OK;

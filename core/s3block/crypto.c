@@ -75,6 +75,8 @@ bool scrypt_cost_valid(const struct scrypt_cost *cost)
     if (cost->log2_n < 10 || cost->log2_n > 20 || cost->r < 1 || cost->r > 32 || cost->p < 1 ||
         cost->p > 16)
         return false;
+    if (cost->log2_n >= 16 * cost->r) /* RFC 7914: N < 2^(128 r / 8); libcrypto fails above */
+        return false;
     return (UINT64_C(128) * cost->r << cost->log2_n) <= SCRYPT_MEMORY_MAX;
 }
 

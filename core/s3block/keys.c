@@ -67,7 +67,8 @@ int node_keys_derive(struct node_keys *keys, const struct keyring *ring,
     };
     bool good = true;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        good = good && crypto_hkdf(parts[i].out, k_node, KEY_SIZE, NULL, 0, parts[i].label, NULL, 0);
+        good =
+            good && crypto_hkdf(parts[i].out, k_node, KEY_SIZE, NULL, 0, parts[i].label, NULL, 0);
     keys->epoch = epoch;
     wipe(k_node, sizeof k_node);
     return good ? DS_OK : ds_fail(err, DS_ENOMEM, "libcrypto could not derive a key");

@@ -45,8 +45,10 @@ static void request_done(struct ds_store_req *req, int status, const struct ds_e
     struct objects *o = request->objects;
     mutex_lock(&o->lock);
     request->status = status;
-    if (status && err)
-        request->err = *err;
+    if (status && err) { /* the store's own may be of another size */
+        memcpy(&request->err, err, err->size < sizeof *err ? err->size : sizeof *err);
+        request->err.size = sizeof request->err;
+    }
     request->finished = true;
     o->in_flight--;
     cond_broadcast(&o->changed);
@@ -137,7 +139,7 @@ static void loop_thread(void *arg)
 
 static bool interrupted(const struct objects *o)
 {
-    return o->interrupted && *o->interrupted;
+    return o->interrupted && __atomic_load_n(o->interrupted, __ATOMIC_RELAXED);
 }
 
 /* Waits before try number n + 1; false if the user or the budget says to stop. */
@@ -194,7 +196,8 @@ static int request_finish(struct objects *o, struct object_request *request, str
 {
     int rc;
     for (unsigned n = 0; (rc = request_wait(o, request)) != DS_OK; n++) {
-        if (!retry_pause(o, n, request))
+        /* list_status: the walk was stopped by its own side */
+        if (request->list_status || !retry_pause(o, n, request))
             break;
         if (request->listed[0])
             request->req.after = request->listed;

@@ -50,7 +50,7 @@ struct segment_space {
     uint32_t id_algorithm;
 };
 
-/* ---- writing: one thread ---- */
+/* ---- writing: one thread. A failure is final: each later call returns it again ---- */
 
 struct segment_writer;
 struct segment_writer *segment_writer_new(const struct segment_space *space, uint64_t seq,

@@ -98,6 +98,18 @@ static int space_keys(const struct segment_space *space, const struct segment_he
     return node_keys_derive(keys, &space->ring, space->repository, space->node, head->epoch, err);
 }
 
+/* A newer format or a newer key epoch would have stopped the reader at the root: that a segment
+ * below names one is damage, which the next sync heals. */
+static int as_damage(int rc, const char *key, struct ds_error *err)
+{
+    if (rc == DS_EVERSION)
+        return ds_fail(err, DS_EDAMAGED, "%s: the format version in its header is impossible", key);
+    if (rc == DS_EPASSPHRASE)
+        return ds_fail(err, DS_EDAMAGED,
+                       "%s: the key epoch in its header is not among the keys at hand", key);
+    return rc;
+}
+
 static int table_open(struct segment *segment, const struct segment_space *space,
                       const struct segment_head *head, uint8_t *table, size_t table_len,
                       const char *key, struct ds_error *err)
@@ -105,7 +117,7 @@ static int table_open(struct segment *segment, const struct segment_space *space
     struct node_keys keys;
     int rc = space_keys(space, head, &keys, err);
     if (rc)
-        return rc;
+        return as_damage(rc, key, err);
     bool good = segment_keys(segment->data_key, segment->map_key, &keys, head->salt);
     wipe(&keys, sizeof keys);
     struct sealer *sealer = good ? sealer_new(segment->map_key) : NULL;
@@ -138,6 +150,8 @@ static int table_parse(struct segment *segment, const uint8_t *bitmap, const uin
         if (present)
             at += slot->stored + TAG_SIZE;
     }
+    if (n % 8 && bitmap[n / 8] >> n % 8)
+        return ds_fail(err, DS_EDAMAGED, "%s: the bitmap has slots too many", key);
     segment->object_bytes = at;
     return DS_OK;
 }
@@ -154,7 +168,7 @@ static int segment_load(struct segment *segment, const struct segment_space *spa
         rc = segment_head_parse(&head, &bitmap_len, &table_len, segment->head, segment->head_len,
                                 key, err);
     if (rc)
-        return rc;
+        return as_damage(rc, key, err);
     if (!segment_name_equal(&head.name, &segment->name) ||
         memcmp(head.node, space->node, UUID_SIZE) != 0 ||
         memcmp(segment->head + 16, space->repository, UUID_SIZE) != 0)

@@ -37,7 +37,27 @@ struct segment_writer {
     uint64_t bytes;
     struct dynbuf packed;
     ZSTD_CCtx *zstd;
+    struct ds_error failure; /* the first; sticky: what was added is not all in the store */
 };
+
+/* Remembers a first failure, and returns rc. */
+static int writer_result(struct segment_writer *writer, int rc, const struct ds_error *err)
+{
+    if (rc && !writer->failure.code) {
+        if (err)
+            writer->failure = *err;
+        writer->failure.code = rc;
+    }
+    return rc;
+}
+
+/* The failure that there has been. */
+static int writer_check(const struct segment_writer *writer, struct ds_error *err)
+{
+    if (writer->failure.code && err)
+        *err = writer->failure;
+    return writer->failure.code;
+}
 
 static void part_free(struct part *part)
 {
@@ -83,6 +103,7 @@ struct segment_writer *segment_writer_new(const struct segment_space *space, uin
     writer->name = (struct segment_name){ seq, tag, 0 };
     writer->open = &writer->buffers[0];
     writer->packed = (struct dynbuf)DYNBUF_INIT(BLOCK_SIZE_MAX);
+    writer->failure = (struct ds_error)DS_ERROR_INIT;
     writer->zstd = ZSTD_createCCtx();
     if (!writer->zstd) {
         segment_writer_free(writer);
@@ -221,6 +242,9 @@ static int segment_close(struct segment_writer *writer, struct ds_error *err)
 int segment_writer_add(struct segment_writer *writer, const struct slot *slot, const void *data,
                        struct segment_name *name, uint16_t *number, struct ds_error *err)
 {
+    int rc = writer_check(writer, err);
+    if (rc)
+        return rc;
     struct buffer *open = writer->open;
     bool map = slot->type != SLOT_BLOCK;
     /* A leaf takes room for its ids too: they follow it in the same segment. */
@@ -230,7 +254,7 @@ int segment_writer_add(struct segment_writer *writer, const struct slot *slot, c
                     : open->block_bytes + slot->stored > SEGMENT_DATA_MAX ||
                           open->blocks.n >= SEGMENT_SLOTS_MAX;
     if (full) {
-        int rc = segment_close(writer, err);
+        rc = writer_result(writer, segment_close(writer, err), err);
         if (rc)
             return rc;
         open = writer->open;
@@ -239,7 +263,7 @@ int segment_writer_add(struct segment_writer *writer, const struct slot *slot, c
     *name = writer->name;
     *number = (uint16_t)(part->n | (map ? SLOT_MAP : 0));
     if (!part_add(part, slot, data))
-        return ds_fail(err, DS_ENOMEM, "no memory for a segment");
+        return writer_result(writer, ds_fail(err, DS_ENOMEM, "no memory for a segment"), err);
     if (!map)
         open->block_bytes += slot->stored;
     return DS_OK;
@@ -271,13 +295,15 @@ int segment_writer_add_map(struct segment_writer *writer, struct hasher *hasher,
 
 int segment_writer_flush(struct segment_writer *writer, struct ds_error *err)
 {
-    int rc = segment_close(writer, err);
+    int rc = writer_check(writer, err);
+    if (!rc)
+        rc = segment_close(writer, err);
     for (unsigned i = 0; i <= SEGMENTS_IN_FLIGHT; i++) {
         int waited = buffer_wait(writer, &writer->buffers[i], rc ? NULL : err);
         if (!rc)
             rc = waited;
     }
-    return rc;
+    return writer_result(writer, rc, err);
 }
 
 uint32_t segment_writer_count(const struct segment_writer *writer)

@@ -190,8 +190,10 @@ static int choose_provider(struct session *session, struct ds_error *err)
                                "snapshot", err);
     if (!rc && score_of(session, &session->provider, probe_snapshot, err) == 0)
         rc = err->code ? err->code
-                       : ds_fail(err, DS_EPREFLIGHT, "the snapshot provider %s does not serve every "
-                                 "disk of the policy", section->use);
+                       : ds_fail(err, DS_EPREFLIGHT,
+                                 "the snapshot provider %s does not serve every "
+                                 "disk of the policy",
+                                 section->use);
     return rc;
 }
 

@@ -108,6 +108,8 @@ static int draft_disks(struct session *session, struct ds_error *err)
                       session->tracker.plugin->table->name);
             disk->token = source->generation.end;
             disk->flags |= ROOT_DISK_HAS_TOKEN;
+            if (source->generation.flags & DS_TRACK_NOT_PROVED)
+                disk->flags |= ROOT_DISK_NOT_PROVED;
         }
     }
     return DS_OK;

@@ -15,7 +15,7 @@ struct session_source { /* one disk of the sync */
     uint16_t number;
     uint8_t mode;
     char identity[160], reason[200];
-    bool tracked, not_proved;
+    bool tracked;
     struct ds_generation generation; /* after the cut */
     struct bitmap stale;
     uint64_t grown_from;             /* bytes of the base's disk where it was smaller; else 0 */

@@ -516,7 +516,8 @@ bool memory_store_log(struct memory_store *store, size_t i, struct memory_reques
 void memory_store_fault(struct memory_store *store, const struct memory_fault *fault)
 {
     mutex_lock(&store->lock);
-    require(store->n_faults < FAULTS_MAX && fault->code < 0, "too many faults, or one without code");
+    require(store->n_faults < FAULTS_MAX, "too many faults");
+    require(fault->code < 0, "a fault without a code");
     store->matched[store->n_faults] = 0;
     store->faults[store->n_faults++] = *fault;
     mutex_unlock(&store->lock);

@@ -25,7 +25,8 @@ void memory_store_set_limit(struct memory_store *store, unsigned in_flight);
 /* ---- what was asked ---- */
 
 struct memory_counts {
-    uint64_t puts, gets, heads, lists, removes, retains, total; /* requests carried out, failed ones too */
+    uint64_t puts, gets, heads, lists, removes, retains; /* carried out, failed ones too */
+    uint64_t total;
     uint64_t put_bytes, get_bytes;
     uint64_t busy; /* submits refused with DS_EBUSY */
 };

@@ -148,7 +148,7 @@ enum {
 struct ds_disk {
     uint32_t size;
     uint32_t index;           /* position in the list of disks of this run */
-    const char *id;           /* stable identity, as in the points: "gpt:GUID", "mbr:SIGNATURE", ... */
+    const char *id;           /* stable identity, as in the points: "gpt:GUID", "mbr:SIG", ... */
     const char *path;         /* what to open */
     const char *model;        /* for people; may be empty */
     uint64_t bytes;           /* capacity */
@@ -199,8 +199,9 @@ struct ds_host {
      * data removes the record. name: [a-z0-9-], at most 64. */
     int (*state_put)(void *ctx, const char *name, const void *data, size_t len,
                      struct ds_error *err);
-    int (*state_get)(void *ctx, const char *name, int (*use)(void *ud, const void *data, size_t len),
-                     void *ud, struct ds_error *err);
+    int (*state_get)(void *ctx, const char *name,
+                     int (*use)(void *ud, const void *data, size_t len), void *ud,
+                     struct ds_error *err);
     /* Runs fn(arg) on one of core's I/O threads (at least four), so that a plugin with blocking
      * calls needs no threads of its own. Tasks must end within 5 s of cancel; close must find
      * none running. DS_ENOMEM if it could not be queued. */

@@ -21,7 +21,7 @@ struct ds_view {
     uint32_t size;
     uint32_t kind;           /* enum ds_view_kind */
     struct ds_extent disk;   /* bytes of the disk that this view covers */
-    uint64_t volume;         /* the provider's number of the volume, for used() and read(); 0 = none */
+    uint64_t volume;         /* the provider's number of it, for used() and read(); 0 = none */
     uint64_t volume_offset;  /* of disk.offset within the volume */
     const char *path;        /* file or device to open; NULL = through ops->read */
     uint64_t path_offset;    /* of disk.offset within path */

@@ -62,7 +62,8 @@ struct ds_store_req {
     uint64_t got;          /* GET: bytes in data */
     uint64_t object_bytes; /* HEAD */
     int64_t mtime_ns;      /* HEAD: by the store's clock */
-    /* LIST: one call an object, ascending keys; non-zero stops. */
+    /* LIST: one call an object, ascending keys. Positive ends the listing with DS_OK; negative
+     * ends it and is its status. */
     int (*item)(struct ds_store_req *req, const char *key, uint64_t bytes, int64_t mtime_ns);
     /* err is NULL when status is DS_OK; valid during the call. */
     void (*done)(struct ds_store_req *req, int status, const struct ds_error *err);

@@ -26,7 +26,7 @@ extern "C" {
 enum ds_generation_state {
     DS_GENERATION_NONE = 0, /* no cut since the last commit or abort: `start` names what runs */
     DS_GENERATION_CUT,      /* a cut awaits commit or abort: [start, end) is closing */
-    DS_GENERATION_LOST      /* the changes since `start` are not trusted; end is valid after a cut */
+    DS_GENERATION_LOST      /* the changes since `start` are not trusted; after a cut, end holds */
 };
 
 struct ds_generation { /* core allocates, the plugin fills */
@@ -38,6 +38,8 @@ struct ds_generation { /* core allocates, the plugin fills */
     uint32_t pending;        /* non-zero: a cut awaits commit or abort */
     uint64_t changed_bytes;  /* marked so far; an upper bound */
     char reason[160];        /* for LOST: why */
+    uint32_t flags;          /* DS_TRACK_* */
+    uint32_t reserved;
 };
 
 enum { DS_TRACK_NOT_PROVED = 1u << 0 }; /* cut could not prove that it sees this disk's writes */
