@@ -78,6 +78,8 @@ libcore_a_SOURCES = \
 	core/sync/choose.c \
 	core/sync/copy.c \
 	core/sync/copy.h \
+	core/sync/estimate.c \
+	core/sync/estimate.h \
 	core/sync/session.c \
 	core/sync/session.h \
 	core/sync/session_internal.h \

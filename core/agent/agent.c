@@ -102,6 +102,9 @@ static int keep_secret(void *ud, const char *secret, size_t len)
 static int secret_load(struct agent *agent, struct repository_secret *secret, struct ds_error *err)
 {
     int rc = DS_OK;
+    if (agent->policy->node_key)
+        return ds_fail(err, DS_ENOTSUP, "%s: this version opens repositories by passphrase or "
+                       "recovery key only, not by transport.node_key", agent->policy->path);
     if (!agent->policy->passphrase)
         return ds_fail(err, DS_EPOLICY,
                        "%s: transport.passphrase is missing: name a file or an environment "

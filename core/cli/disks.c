@@ -3,15 +3,61 @@
  * why not the others. Works without a policy, and with one that names a disk that is not there:
  * this is where people look for the right name. `disks PATH` tells of one device or image, which
  * need not be in the list, and whether it is free to be written by a restore. */
+#include "core/agent/agent.h"
 #include "core/base/text.h"
 #include "core/cli/cli.h"
 #include "core/disk/disk.h"
+#include "core/sync/estimate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *table_name(enum disk_table table)
 {
     return table == DISK_TABLE_GPT ? "gpt" : table == DISK_TABLE_MBR ? "mbr" : "none";
+}
+
+/* ---- estimate ---- */
+
+#define UNKNOWN_USED UINT64_MAX
+
+struct listing {
+    struct disk_inventory inventory;
+    uint64_t *used; /* bytes in use of each disk, or UNKNOWN_USED */
+    uint64_t upload; /* the policy's limit, bytes per second; 0 = none */
+};
+
+/* What a first sync would read of each replicated disk. A disk that can't be read now has none. */
+static void estimate(struct cli *cli, struct listing *listing, struct policy *policy)
+{
+    struct ds_error err = DS_ERROR_INIT;
+    struct agent agent;
+    size_t n = listing->inventory.n;
+    listing->used = calloc(n + 1, sizeof *listing->used);
+    for (size_t i = 0; listing->used && i < n; i++)
+        listing->used[i] = UNKNOWN_USED;
+    if (!listing->used || !policy || agent_open(&agent, policy, &cli->interrupted, &err))
+        return;
+    listing->upload = policy->upload;
+    for (size_t i = 0; i < n; i++) {
+        const struct disk *disk = &listing->inventory.disks[i];
+        uint64_t used;
+        if (disk->selected && !disk->refused &&
+            estimate_used(&agent, disk, &used, &err) == DS_OK)
+            listing->used[i] = used;
+    }
+    agent_close(&agent);
+}
+
+static uint64_t used_of(const struct listing *listing, size_t i)
+{
+    return listing->used ? listing->used[i] : UNKNOWN_USED;
+}
+
+/* At the configured bandwidth, before compression. */
+static uint64_t upload_ns(const struct listing *listing, uint64_t used)
+{
+    return (uint64_t)((double)used / (double)listing->upload * 1e9);
 }
 
 /* ---- for programs ---- */
@@ -44,9 +90,11 @@ static void layout_json(struct json *j, const struct disk_layout *layout)
     json_array_end(j);
 }
 
-static void disk_json(struct json *j, const char *key, const struct disk *disk)
+static void disk_json(struct json *j, const char *key, const struct disk *disk, uint64_t used)
 {
     json_object(j, key);
+    if (used != UNKNOWN_USED)
+        json_u64(j, "used_bytes", used);
     json_u64(j, "disk", disk->number);
     json_string(j, "identity", disk->id);
     json_string(j, "path", disk->path);
@@ -68,14 +116,15 @@ static void disk_json(struct json *j, const char *key, const struct disk *disk)
     json_object_end(j);
 }
 
-static int print_json(struct cli *cli, const struct disk_inventory *inventory)
+static int print_json(struct cli *cli, const struct listing *listing)
 {
+    const struct disk_inventory *inventory = &listing->inventory;
     struct dynbuf out = DYNBUF_INIT((size_t)64 << 20);
     struct json j = json_to(&out, true);
     json_object(&j, NULL);
     json_array(&j, "disks");
     for (size_t i = 0; i < inventory->n; i++)
-        disk_json(&j, NULL, &inventory->disks[i]);
+        disk_json(&j, NULL, &inventory->disks[i], used_of(listing, i));
     json_array_end(&j);
     json_object_end(&j);
     return cli_json(cli, &out);
@@ -111,10 +160,19 @@ static void disk_text(const struct cli *cli, const struct disk *disk)
         partition_text(cli, &disk->layout.partitions[i]);
 }
 
-static void verdict_text(const struct cli *cli, const struct disk *disk)
+static void verdict_text(const struct cli *cli, const struct listing *listing, size_t i)
 {
-    if (disk->selected && !disk->refused)
+    const struct disk *disk = &listing->inventory.disks[i];
+    uint64_t used = used_of(listing, i);
+    char size[32], time[32];
+    if (disk->selected && !disk->refused && used == UNKNOWN_USED)
         cli_say(cli, "      replicated\n\n");
+    else if (disk->selected && !disk->refused && listing->upload)
+        cli_say(cli, "      replicated: %s in use, at most %s at the upload limit\n\n",
+                text_size(size, sizeof size, used),
+                text_duration(time, sizeof time, upload_ns(listing, used)));
+    else if (disk->selected && !disk->refused)
+        cli_say(cli, "      replicated: %s in use\n\n", text_size(size, sizeof size, used));
     else
         cli_say(cli, "      %s: %s\n\n", disk->refused ? "refused" : "not replicated",
                 disk->why_not);
@@ -122,12 +180,13 @@ static void verdict_text(const struct cli *cli, const struct disk *disk)
 
 #define HEADING "DISK PATH                            SIZE  TABLE MODEL\n"
 
-static void print_text(const struct cli *cli, const struct disk_inventory *inventory)
+static void print_text(const struct cli *cli, const struct listing *listing)
 {
+    const struct disk_inventory *inventory = &listing->inventory;
     cli_say(cli, "%s", inventory->n ? HEADING : "There is no disk.\n");
     for (size_t i = 0; i < inventory->n; i++) {
         disk_text(cli, &inventory->disks[i]);
-        verdict_text(cli, &inventory->disks[i]);
+        verdict_text(cli, listing, i);
     }
 }
 
@@ -149,7 +208,7 @@ static int show_one(struct cli *cli, const char *name)
         struct dynbuf out = DYNBUF_INIT((size_t)64 << 20);
         struct json j = json_to(&out, true);
         json_object(&j, NULL);
-        disk_json(&j, "disk", &disk);
+        disk_json(&j, "disk", &disk, UNKNOWN_USED);
         json_bool(&j, "free", !used);
         json_string(&j, "why_not_free", in_use.msg);
         json_object_end(&j);
@@ -175,7 +234,7 @@ static bool is_without_policy(const struct cli *cli)
 static int run(struct cli *cli)
 {
     struct ds_error err = DS_ERROR_INIT;
-    struct disk_inventory inventory = { NULL, 0 };
+    struct listing listing = { .used = NULL };
     struct policy *policy = NULL;
     int code = CLI_DONE;
     if (cli->n_operands)
@@ -185,14 +244,17 @@ static int run(struct cli *cli)
         if (!policy)
             return code;
     }
-    int rc = disk_inventory_read(&inventory, policy, &err);
+    int rc = disk_inventory_read(&listing.inventory, policy, &err);
+    if (!rc)
+        estimate(cli, &listing, policy);
     if (!cli->json)
-        print_text(cli, &inventory);
+        print_text(cli, &listing);
     else if (!rc)
-        code = print_json(cli, &inventory);
+        code = print_json(cli, &listing);
     if (rc)
         code = cli_error(cli, &err);
-    disk_inventory_free(&inventory);
+    free(listing.used);
+    disk_inventory_free(&listing.inventory);
     policy_free(policy);
     return code;
 }

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef DS_VERSION
-#define DS_VERSION "0"
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
 #endif
 
 static const struct cli_command *const commands[] = {
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
         return CLI_DONE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("disksync %s\n", DS_VERSION);
+        printf("disksync %s\n", PACKAGE_VERSION);
         return CLI_DONE;
     }
     if (strcmp(argv[1], "--completion") == 0) {

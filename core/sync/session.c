@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#ifndef DS_VERSION
-#define DS_VERSION "0"
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
 #endif
 
 #define CHECKPOINT_NS (UINT64_C(15) * 60 * 1000000000)
@@ -171,7 +171,7 @@ static int draft_point(struct session *session, struct ds_error *err)
     draft->time_ns = session->report->time_ns;
     draft->begun_ns = session->begun_wall;
     text_copy(draft->node_name, sizeof draft->node_name, agent->node.name);
-    snprintf(draft->agent, sizeof draft->agent, "disksync %s", DS_VERSION);
+    snprintf(draft->agent, sizeof draft->agent, "disksync %s", PACKAGE_VERSION);
     return rc;
 }
 
@@ -477,6 +477,8 @@ static int replicate(struct session *session, struct ds_error *err)
     int rc = tracking_cut(session, err);
     if (!rc)
         rc = freeze(session, err);
+    if (!rc)
+        rc = tracking_close(session, err);
     if (rc)
         return rc;
     session_modes(session);

@@ -59,6 +59,8 @@ void session_modes(struct session *session);
 /* tracking.c */
 int tracking_sweep(struct session *session, struct ds_error *err);
 int tracking_cut(struct session *session, struct ds_error *err);
+/* Once the snapshot stands: ends the closing generations, so that they grow no more. */
+int tracking_close(struct session *session, struct ds_error *err);
 int tracking_changed(struct session *session, struct session_source *source,
                      struct ds_window window, struct bitmap *map, struct ds_error *err);
 int tracking_again(struct session *session, struct session_source *source,

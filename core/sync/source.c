@@ -69,19 +69,24 @@ static int view_collected(void *ud, const struct ds_view *view)
     return DS_OK;
 }
 
+int source_open_live(struct source *source, const struct disk *disk, struct ds_error *err)
+{
+    int live;
+    memset(source, 0, sizeof *source);
+    source->disk = disk;
+    return file_open(source, disk->path, !(disk->flags & DS_DISK_IMAGE), &live, err);
+}
+
 int source_open(struct source *source, const struct disk *disk, struct plugin_instance *provider,
                 void *set, uint32_t index, struct ds_error *err)
 {
     struct view_collect collect = { source, err };
     struct ds_window all = { 0, disk->bytes };
-    int live;
-    memset(source, 0, sizeof *source);
-    source->disk = disk;
-    source->provider = provider;
-    source->ops = provider->plugin->table->ops;
-    source->set = set;
-    int rc = file_open(source, disk->path, !(disk->flags & DS_DISK_IMAGE), &live, err);
+    int rc = source_open_live(source, disk, err);
     if (!rc) {
+        source->provider = provider;
+        source->ops = provider->plugin->table->ops;
+        source->set = set;
         struct ds_call call = plugin_call(provider, PLUGIN_SHORT_NS, err);
         rc = source->ops->views(set, index, all, view_collected, &collect, &call);
     }

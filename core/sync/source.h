@@ -30,6 +30,8 @@ struct source {
 /* index: of the disk in the snapshot set. */
 int source_open(struct source *source, const struct disk *disk, struct plugin_instance *provider,
                 void *set, uint32_t index, struct ds_error *err);
+/* Without a snapshot: the disk as it is now. */
+int source_open_live(struct source *source, const struct disk *disk, struct ds_error *err);
 void source_close(struct source *source);
 /* Reads a range of the disk. scratch: n bytes for comparing live reads. *torn is set (else left)
  * where live reads did not agree. */

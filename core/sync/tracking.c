@@ -84,6 +84,27 @@ static int change_found(void *ud, const struct ds_extent *extents, size_t n)
     return 0;
 }
 
+static int nothing(void *ud, const struct ds_extent *extents, size_t n)
+{
+    (void)ud, (void)extents, (void)n;
+    return 0;
+}
+
+int tracking_close(struct session *session, struct ds_error *err)
+{
+    int rc = DS_OK;
+    for (uint32_t i = 0; !rc && session->has_tracker && i < session->n; i++) {
+        struct session_source *source = &session->sources[i];
+        struct ds_window begin = { 0, session->agent->policy->block_size };
+        struct ds_call call = plugin_call(&session->tracker, PLUGIN_LONG_NS, err);
+        if (source->generation.state == DS_GENERATION_LOST)
+            continue;
+        rc = tracker_ops(session)->changes(session->tracker.self, session->consumer,
+                                           source->abi.id, begin, nothing, NULL, &call);
+    }
+    return rc;
+}
+
 int tracking_changed(struct session *session, struct session_source *source,
                      struct ds_window window, struct bitmap *map, struct ds_error *err)
 {

@@ -257,7 +257,7 @@ static int providers_used(struct volumes *volumes, struct used_walk *walk, struc
 {
     const struct source *source = volumes->source;
     int rc = DS_OK;
-    if (!DS_HAS(ds_snapshot_ops, source->ops, used))
+    if (!source->ops || !DS_HAS(ds_snapshot_ops, source->ops, used))
         return DS_OK;
     for (size_t i = 0; !rc && i < source->n_views; i++)
         rc = provider_used(volumes, &source->views[i].view, walk, err);

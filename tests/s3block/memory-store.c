@@ -224,8 +224,9 @@ static int do_list(struct memory_store *store, struct ds_store_req *req, unsigne
         mutex_unlock(&store->lock);
         if (!more)
             break;
-        if (req->item(req, last, object.len, object.mtime_ns))
-            break;
+        int stop = req->item(req, last, object.len, object.mtime_ns);
+        if (stop)
+            return stop < 0 ? stop : DS_OK;
     }
     return DS_OK;
 }
@@ -338,7 +339,8 @@ static void finish(struct job *job)
         rc = carry_out(store, req, UINT32_MAX, &bytes);
         if (rc)
             ds_fail(&err, rc, "%s: %s", req->key,
-                    rc == DS_ENOENT ? "no such object" : "there already");
+                    rc == DS_ENOENT ? "no such object"
+                                    : rc == DS_EEXIST ? "there already" : "ended by its caller");
     }
     count_request(store, req, rc, bytes);
     mutex_lock(&store->lock);
