@@ -22,7 +22,7 @@ trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
 image=$tmp/disk.raw
 repo=$tmp/repository
-seed=${SEED:-$RANDOM}
+seed=${SEED:-1}
 echo "SEED=$seed"
 
 ds() { "$DISKSYNC" "$1" --policy "$tmp/policy.yaml" --quiet "${@:2}" >>"$tmp/log" 2>&1; }
@@ -32,8 +32,8 @@ fresh() {
     mkdir -m 700 "$tmp/other"
     cp policy.yaml disksync.key other/
     sed -i "s|$tmp/disksync.key|$tmp/other/disksync.key|" other/policy.yaml
-    "$DISKSYNC" "$1" --policy "$tmp/other/policy.yaml" --quiet --node "$(basename "$repo"/n/*)" "${@:2}" \
-        >>"$tmp/log" 2>&1
+    "$DISKSYNC" "$1" --policy "$tmp/other/policy.yaml" --quiet \
+        --node "$(basename "$repo"/n/*)" "${@:2}" >>"$tmp/log" 2>&1
 }
 reader() { # SECRET ARG... : SECRET is two words
     "$python" "$top/tests/reader/s3block_reader.py" --repository "$repo" "$@" >>"$tmp/log" 2>&1
@@ -60,6 +60,10 @@ PY
 # 16 KiB blocks, so that 300 MB need an inner page; the last block is short.
 truncate -s $((300000 * 1024 + 1536)) "$image"
 "$python" change.py "$image" "$seed" 60
+noise() { # MEGABYTES at 200 MB, most of which the second point replaces: for collect to cut out
+    dd if=/dev/urandom of="$image" bs=1M count="$1" seek=200 conv=notrunc status=none
+}
+noise 8
 "$DISKSYNC" init --policy "$tmp/policy.yaml" --dir "$repo" --include "$image" --name reader-test \
     --yes --json >init.json 2>>log || { cat log; fail 'init'; }
 recovery=$("$python" -c 'import json; print(json.load(open("init.json"))["recovery_key"])')
@@ -71,6 +75,7 @@ for p in $(seq $points); do
     if [ "$p" -gt 1 ]; then
         "$python" change.py "$image" $((seed + p)) 12
     fi
+    [ "$p" != 2 ] || noise 7
     if [ "$p" = 3 ]; then # the disk grows, over the end of its last block and by another leaf
         truncate -s $(($(size) + 3 * 1024 * 1024)) "$image"
     fi
@@ -85,7 +90,8 @@ reader "${key[@]}" verify || { cat log; fail 'the reader finds damage where none
 ds verify || { cat log; fail 'disksync finds damage where none is'; }
 for p in $(seq $points); do
     rm -f reader.raw own.raw
-    reader "${key[@]}" restore --point "$p" --disk 1 --to reader.raw || { cat log; fail "restore $p"; }
+    reader "${key[@]}" restore --point "$p" --disk 1 --to reader.raw ||
+        { cat log; fail "restore $p"; }
     cmp "was$p.raw" reader.raw || fail "point $p differs from what its image was (SEED=$seed)"
     ds restore --point "$p" --to "$tmp/own.raw" || { cat log; fail "disksync restore $p"; }
     cmp reader.raw own.raw || fail "disksync and the reader restore point $p otherwise"
@@ -93,6 +99,37 @@ done
 reader "${key[@]}" restore --to reader.raw && cmp was$points.raw reader.raw || fail 'latest'
 reader --recovery-key "$(echo "$recovery" | tr A-Z a-z | tr -d -)" --node reader-test \
     restore --point 1 --to reader.raw && cmp was1.raw reader.raw || fail 'by recovery key'
+
+# The document's own example.
+"$python" "$top/tests/reader/s3block_example.py" unpack "$top/docs/s3block.md" "$tmp/example"
+echo example >example.key
+"$python" "$top/tests/reader/s3block_reader.py" --repository "$tmp/example" \
+    --passphrase-file example.key verify >>log 2>&1 || { cat log; fail 'the example is wrong'; }
+"$python" "$top/tests/reader/s3block_reader.py" --repository "$tmp/example" \
+    --passphrase-file example.key restore --to example.raw >>log 2>&1 || fail 'example'
+for ((i = 0; i < 1000; i++)); do echo S3Block; done >wanted.raw
+truncate -s 32768 wanted.raw
+cmp wanted.raw example.raw || fail 'the example restores as something else'
+
+# ---- after collect: segments lack slots, or are gone ----
+
+cp -a "$repo" whole
+for p in 1 2 4; do ds forget --point $p || { cat log; fail "forget $p"; }; done
+ds collect --no-grace || { cat log; fail 'collect'; }
+reader "${key[@]}" verify || { cat log; fail 'damage after collect'; }
+for p in 3 5; do
+    reader "${key[@]}" restore --point $p --to reader.raw || { cat log; fail "restore $p"; }
+    cmp was$p.raw reader.raw || fail "point $p differs after collect"
+done
+if reader "${key[@]}" restore --point 1 --to reader.raw; then fail 'point 1 is still there'; fi
+thin=0
+for s in "$repo"/n/*/s/*/*; do
+    cmp -s "$s" "whole/${s#"$repo/"}" || thin=$((thin + 1))
+done
+echo "collect rewrote $thin segments"
+[ $thin -gt 0 ] || fail 'collect rewrote no segment: nothing was tested'
+rm -rf "$repo"
+mv whole "$repo"
 
 # ---- wrong secrets ----
 
@@ -122,10 +159,11 @@ with open(path, 'r+b') as f:
 PY
 }
 finds() { # WHAT FILE OFFSET [by]: both notice it; by = "reader" where disksync reads no such thing
-    local reads=0 own=0
+    local reads=0 own=0 command=verify
+    case $2 in "$repo"/[hk]*) command=points ;; esac
     flip "$2" "$3"
-    reader "${key[@]}" verify || reads=$?
-    fresh verify || own=$?
+    reader "${key[@]}" $command || reads=$?
+    fresh $command || own=$?
     flip "$2" "$3"
     echo "$1: exit codes $reads (reader), $own (disksync)"
     [ $reads != 0 ] || fail "the reader does not notice a flipped byte: $1"

@@ -46,6 +46,8 @@ def show(folder, secret_file):
         ('K_node', k_node), ('K_data', keys.data), ('K_map', keys.map), ('K_root', keys.root),
         ('K_id', keys.id), ('K_salt', s3b.hkdf(k_node, b's3block salt')),
         ('K_header of n/NODE/h', keys.header)])
+    print('Object `%sh`:\n' % node.prefix)
+    dump(repository.get(node.prefix + 'h'))
     root_key = '%sp/%016x' % (node.prefix, 1)
     root = repository.get(root_key)
     print('Object `%s`:\n' % root_key)

@@ -197,7 +197,8 @@ class NodeKeys:
     """Keys of one node in one epoch."""
 
     def __init__(self, repository_key, repository, node, epoch):
-        k_node = hkdf(repository_key, b's3block node ' + node + struct.pack('<I', epoch), repository)
+        info = b's3block node ' + node + struct.pack('<I', epoch)
+        k_node = hkdf(repository_key, info, repository)
         self.data = hkdf(k_node, b's3block data')
         self.map = hkdf(k_node, b's3block map')
         self.root = hkdf(k_node, b's3block root')
@@ -408,8 +409,8 @@ class Root:
         for _ in range(n):
             record = c.take(c.u32())
             self.disks.append(Disk(record, '%s, disk record %d' % (what, len(self.disks))))
-        need(len({d.number for d in self.disks}) == n and len({d.identity for d in self.disks}) == n,
-             what + ': two disks are one')
+        need(len({d.number for d in self.disks}) == n and
+             len({d.identity for d in self.disks}) == n, what + ': two disks are one')
         m = c.u32()
         need(m <= 256, what + ': too many facts')
         self.facts = {}
@@ -445,7 +446,8 @@ class Segment:
         need(repository == node.repository.uuid and of == node.uuid and (seq, tag, index) == name,
              self.key + ': holds another object')
         n = self.maps + self.n_blocks
-        need(self.maps <= 32768 and self.n_blocks <= 32768 and n, self.key + ': impossible number of slots')
+        need(self.maps <= 32768 and self.n_blocks <= 32768 and n,
+             self.key + ': impossible number of slots')
         self.keys = node.keys(epoch, self.key)
         self.key_data = hkdf(self.keys.data, b's3block segment', self.header[80:])
         self.key_map = hkdf(self.keys.map, b's3block segment', self.header[80:])
@@ -596,7 +598,7 @@ class Map:
         return plain
 
     def leaves(self, damaged=None):
-        """(index, leaf) of the whole disk in order. damaged: told of pages that fail; else raised."""
+        """(index, leaf) of the disk in order. damaged: told of pages that fail, else raised."""
         for i, ref in enumerate(self.disk.top):
             yield from self.below(ref, self.disk.levels, i, damaged)
 

@@ -34,7 +34,7 @@ fail() {
 
 lab_start() {
     [ -x "$DISKSYNC" ] || skip "no $DISKSYNC"
-    work=$(mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX")
+    work=$(mktemp -d "${TMPDIR:-$(lab_place)}/$1.XXXXXX")
     [ -n "${KEEP_WORK:-}" ] || trap 'rm -rf "$work"' EXIT
     : "${SEED:=$((RANDOM * 32768 + RANDOM))}"
     RANDOM=$((SEED % 32768))
@@ -48,6 +48,13 @@ lab_start() {
     (umask 077 && echo "a passphrase of the test" >"$work/key")
     lab_policy "$policy" "$live/repository" "$live/state"
     image_make
+}
+
+# Memory, where there is plenty: what a power cut leaves is the matter of crashreplay.py.
+lab_place() {
+    local free
+    free=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
+    [ "${free:-0}" -gt 1500000 ] && [ -w /dev/shm ] && echo /dev/shm || echo /tmp
 }
 
 lab_policy() { # FILE REPOSITORY STATE
