@@ -36,6 +36,9 @@ lost=''
 while IFS= read -r f; do
     listed "$f" core/local.mk || lost="$lost$f (core/local.mk)"$'\n'
 done < <(sources core)
+for f in man/*.pod; do
+    listed "${f%.pod}.1" Makefile.am || lost="$lost$f (Makefile.am)"$'\n'
+done
 for dir in plugins/*/; do
     [ -f "$dir/Makefile.am" ] || { lost="$lost$dir has no Makefile.am"$'\n'; continue; }
     grep -q "DS_PLUGIN(\[$(basename "$dir")\]" configure.ac || lost="$lost$dir (configure.ac)"$'\n'

@@ -183,6 +183,8 @@ int agent_create_repository(struct agent *agent, uint8_t recovery[RECOVERY_SIZE]
     struct repository_secret secret;
     int rc = agent_open_store(agent, err);
     if (!rc)
+        rc = objects_prove(agent->objects, err);
+    if (!rc)
         rc = secret_load(agent, &secret, err);
     if (!rc)
         rc = repository_create(&agent->repository, agent->objects, &secret, recovery, err);

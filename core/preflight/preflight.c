@@ -75,7 +75,7 @@ static enum preflight_verdict check_disks(struct run *run, struct ds_error *why)
 
 static enum preflight_verdict check_store(struct run *run, struct ds_error *why)
 {
-    if (agent_open_store(run->agent, why))
+    if (agent_open_store(run->agent, why) || objects_prove(run->agent->objects, why))
         return PREFLIGHT_REFUSAL;
     const struct ds_store_info *info = objects_info(run->agent->objects);
     if (!(info->caps & DS_STORE_CAP_IF_ABSENT)) {

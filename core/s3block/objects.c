@@ -270,6 +270,16 @@ int objects_new(struct objects **objects, const struct ds_store_ops *ops, void *
     return rc;
 }
 
+int objects_prove(struct objects *o, struct ds_error *err)
+{
+    struct ds_store_info info = { .size = sizeof info, .flags = DS_STORE_PROVE };
+    struct ds_call call = { .size = sizeof call, .host = o->host, .err = err };
+    int rc = o->ops->probe(o->self, &info, &call);
+    if (!rc)
+        o->info = info;
+    return rc;
+}
+
 void objects_free(struct objects *o)
 {
     if (!o)

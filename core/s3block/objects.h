@@ -19,9 +19,11 @@ struct objects_counters { /* since open; requests that ended well */
 };
 
 struct objects;
-/* Borrows ops, self and host until objects_free. Probes the store. interrupted may be NULL. */
+/* Borrows ops, self and host until objects_free. Makes no request. interrupted may be NULL. */
 int objects_new(struct objects **objects, const struct ds_store_ops *ops, void *self,
                 const struct ds_host *host, volatile int *interrupted, struct ds_error *err);
+/* Proves by requests what the store claims; updates objects_info. While no other request runs. */
+int objects_prove(struct objects *objects, struct ds_error *err);
 /* Waits for requests in flight; accepts NULL. */
 void objects_free(struct objects *objects);
 const struct ds_store_info *objects_info(const struct objects *objects);

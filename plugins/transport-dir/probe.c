@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe.c - proves what the folder can do by doing it: an object is put under a key of its own, put
+/* probe.c - tells what the folder is, or proves what it can do by doing it: an object is put under a key of its own, put
  * again on condition that there is none, read back, listed and removed. Nothing is left behind,
  * neither the folder for temporary files nor a repository folder that the probe had to create. */
 #include "dir.h"
@@ -100,10 +100,9 @@ static void info_fill(struct ds_store_info *out, const struct ds_store_info *inf
                n - sizeof out->size);
 }
 
-int probe_run(struct dir *dir, struct ds_store_info *info, struct ds_call *call)
+static int probe_prove(struct dir *dir, struct ds_store_info *found, struct ds_call *call)
 {
     struct probe probe = { .dir = dir, .call = call };
-    struct ds_store_info found = { .size = sizeof found, .max_in_flight = DIR_IN_FLIGHT };
     struct dir_stat before = { 0 };
     uint8_t random[16];
     char temp[DIR_PATH_MAX];
@@ -113,15 +112,28 @@ int probe_run(struct dir *dir, struct ds_store_info *info, struct ds_call *call)
     int rc = dir_os_stat(dir->root, &before, call->err);
     if (rc)
         return rc;
-    rc = probe_all(&probe, &found, call->err);
-    found.free_bytes = dir_os_free_bytes(dir->root);
-    snprintf(found.location, sizeof found.location, "folder %.240s", dir->root);
+    rc = probe_all(&probe, found, call->err);
     key_path(dir, temp, DIR_TEMP);
     dir_os_rmdir(temp);
     if (!before.is_folder) {
         folders_forget(dir);
         dir_os_rmdir(dir->root);
     }
+    return rc;
+}
+
+int probe_run(struct dir *dir, struct ds_store_info *info, struct ds_call *call)
+{
+    struct ds_store_info found = { .size = sizeof found, .max_in_flight = DIR_IN_FLIGHT };
+    int rc = DS_OK;
+    if (info->size > offsetof(struct ds_store_info, flags))
+        found.flags = info->flags;
+    if (found.flags & DS_STORE_PROVE)
+        rc = probe_prove(dir, &found, call);
+    else
+        found.caps = DS_STORE_CAP_IF_ABSENT | DS_STORE_CAP_REMOVE;
+    found.free_bytes = dir_os_free_bytes(dir->root);
+    snprintf(found.location, sizeof found.location, "folder %.240s", dir->root);
     info_fill(info, &found);
     return rc;
 }

@@ -265,11 +265,12 @@ static int memory_submit(void *self, struct ds_store_req *req)
     return rc;
 }
 
-/* Says what holds. A store on a network proves it here by trying, and leaves no trace. */
+/* Says what holds. Asked to (DS_STORE_PROVE), a store on a network proves it here by trying, and
+ * leaves no trace. */
 static int memory_probe(void *self, struct ds_store_info *info, struct ds_call *call)
 {
     struct memory *m = self;
-    struct ds_store_info found = { .size = info->size, .max_in_flight = 4 };
+    struct ds_store_info found = { .size = info->size, .flags = info->flags, .max_in_flight = 4 };
     (void)call;
     found.caps = DS_STORE_CAP_IF_ABSENT | DS_STORE_CAP_REMOVE;
     found.clock_ns = m->host->now_wall(m->host->ctx);

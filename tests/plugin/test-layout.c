@@ -90,6 +90,7 @@ static const struct row rows[] = {
     MEMBER(ds_store_info, size), MEMBER(ds_store_info, max_in_flight),
     MEMBER(ds_store_info, caps), MEMBER(ds_store_info, free_bytes),
     MEMBER(ds_store_info, clock_ns), MEMBER(ds_store_info, location),
+    MEMBER(ds_store_info, flags), MEMBER(ds_store_info, reserved),
     STRUCT(ds_store_req),
     MEMBER(ds_store_req, size), MEMBER(ds_store_req, op), MEMBER(ds_store_req, flags),
     MEMBER(ds_store_req, n_iov), MEMBER(ds_store_req, key), MEMBER(ds_store_req, iov),

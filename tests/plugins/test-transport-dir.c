@@ -383,7 +383,7 @@ START_TEST(probe_proves_and_leaves_no_trace)
     struct ds_error err = DS_ERROR_INIT;
     store_start(&s);
     for (int round = 0; round < 2; round++) {
-        struct ds_store_info info = { .size = sizeof info };
+        struct ds_store_info info = { .size = sizeof info, .flags = DS_STORE_PROVE };
         struct ds_call call = plugin_call(&s.instance, PLUGIN_SHORT_NS, &err);
         const struct ds_store_ops *ops = s.plugin.table->ops;
         ck_assert_ok(ops->probe(s.instance.self, &info, &call), &err);

@@ -54,7 +54,7 @@ lab_start() {
 lab_place() {
     local free
     free=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
-    [ "${free:-0}" -gt 1500000 ] && [ -w /dev/shm ] && echo /dev/shm || echo /tmp
+    [ "${free:-0}" -gt 4000000 ] && [ -w /dev/shm ] && echo /dev/shm || echo /tmp
 }
 
 lab_policy() { # FILE REPOSITORY STATE

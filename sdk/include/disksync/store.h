@@ -30,7 +30,7 @@ enum ds_store_op {
 enum {                                /* ds_store_req.flags */
     DS_STORE_IF_ABSENT = 1u << 0      /* PUT: only if there is none; atomic against other writers */
 };
-enum {                                /* ds_store_info.caps: what probe proved */
+enum {                                /* ds_store_info.caps: what holds, proved or claimed */
     DS_STORE_CAP_IF_ABSENT = 1u << 0, /* conditional put holds against other processes */
     DS_STORE_CAP_RETAIN = 1u << 1,    /* retain holds */
     DS_STORE_CAP_REMOVE = 1u << 2     /* this agent may remove */
@@ -43,6 +43,12 @@ struct ds_store_info { /* core allocates, the plugin fills */
     uint64_t free_bytes;    /* UINT64_MAX = unknown */
     int64_t clock_ns;       /* the store's own time; 0 = has none */
     char location[256];     /* for people and messages */
+    uint32_t flags;         /* set by core: DS_STORE_PROVE */
+    uint32_t reserved;
+};
+enum {                          /* ds_store_info.flags */
+    DS_STORE_PROVE = 1u << 0    /* prove the caps by requests that leave no trace; else make no
+                                   request, and tell what this kind of store is made to give */
 };
 
 struct ds_store_req {
@@ -73,7 +79,7 @@ struct ds_store_req {
 struct ds_store_ops {
     uint32_t size;
     uint32_t reserved;
-    /* Proves what holds, leaving no trace. */
+    /* Describes the store; with DS_STORE_PROVE in info->flags, proves it. */
     int (*probe)(void *self, struct ds_store_info *info, struct ds_call *call);
     /* DS_OK = accepted, done will come. DS_EBUSY: full, try after the next done. Never blocks. */
     int (*submit)(void *self, struct ds_store_req *req);
