@@ -46,10 +46,11 @@ static int read_secret(struct secret *secret, const char *path, bool text, struc
     if (rc)
         return rc;
     secret->bytes = data;
-    if (text && secret->len && secret->bytes[secret->len - 1] == '\n')
+    if (text && secret->len && secret->bytes[secret->len - 1] == '\n') {
         secret->len--;
-    if (text && secret->len && secret->bytes[secret->len - 1] == '\r')
-        secret->len--;
+        if (secret->len && secret->bytes[secret->len - 1] == '\r')
+            secret->len--;
+    }
     return DS_OK;
 }
 

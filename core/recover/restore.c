@@ -101,7 +101,8 @@ static int block_arrived(void *ud, unsigned i, const struct slot *slot, void *pl
     const struct root_disk *disk = w->restore->disk;
     uint64_t number = w->index * FANOUT + w->first + i;
     if (slot->type != SLOT_BLOCK || slot->disk != disk->number || slot->number != number ||
-        len != map_block_length(&disk->shape, number))
+        len != map_block_length(&disk->shape, number) ||
+        memcmp(slot->id, w->leaf.ids[w->first + i], ID_SIZE) != 0)
         return ds_fail(err, DS_EDAMAGED, "block %llu of disk %u: its slot holds another block",
                        (unsigned long long)number, disk->number);
     w->part.data_bytes += len;
@@ -182,7 +183,7 @@ static int leaf_restore(struct worker *w, struct ds_error *err)
     bool wanted[FANOUT] = { false };
     int rc = map_reader_ref(&w->map, 0, w->index, &ref, err);
     if (!rc)
-        rc = map_reader_leaf(&w->map, w->index, &ref, w->restore->options->compare, &w->leaf, err);
+        rc = map_reader_leaf(&w->map, w->index, &ref, true, &w->leaf, err);
     for (unsigned i = 0; !rc && i < w->leaf.n; i++)
         rc = block_wanted(w, i, &wanted[i], err);
     for (unsigned i = 0; !rc && i < w->leaf.n;) {

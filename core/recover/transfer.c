@@ -85,7 +85,8 @@ static int block_arrived(void *ud, unsigned i, const struct slot *slot, void *pl
     struct transfer *t = ud;
     uint64_t number = t->index * FANOUT + t->first + i;
     if (slot->type != SLOT_BLOCK || slot->disk != t->disk->number || slot->number != number ||
-        len != map_block_length(&t->disk->shape, number))
+        len != map_block_length(&t->disk->shape, number) ||
+        memcmp(slot->id, t->leaf.ids[t->first + i], ID_SIZE) != 0)
         return ds_fail(err, DS_EDAMAGED, "block %llu of disk %u: its slot holds another block",
                        (unsigned long long)number, t->disk->number);
     return block_place(t, t->first + i, plain, (uint32_t)len, err);
@@ -105,7 +106,7 @@ static int run_place(struct transfer *t, unsigned first, unsigned count, struct 
 
 static int leaf_place(struct transfer *t, const struct ref *ref, struct ds_error *err)
 {
-    int rc = map_reader_leaf(&t->map, t->index, ref, false, &t->leaf, err);
+    int rc = map_reader_leaf(&t->map, t->index, ref, true, &t->leaf, err);
     if (!rc)
         rc = point_writer_peek(t->writer, t->index, &t->target, err);
     if (rc)

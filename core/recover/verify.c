@@ -41,8 +41,8 @@ struct worker {
     struct thread thread;
     struct segment_reader *reader;
     struct hasher *hasher;
+    uint32_t epoch; /* whose ids the hasher makes */
     const struct segment *segment;
-    uint16_t first;
 };
 
 static void tell(struct verify *v, const struct segment_name *name, const char *what)
@@ -196,6 +196,23 @@ static int slots_check(struct worker *w, const struct mark *mark, uint32_t n, ui
     return rc;
 }
 
+/* Ids are made under the key of the segment's epoch. */
+static int hasher_for(struct worker *w, uint32_t epoch, struct ds_error *err)
+{
+    const struct segment_space *space = w->verify->space;
+    struct node_keys keys;
+    if (w->hasher && w->epoch == epoch)
+        return DS_OK;
+    int rc = node_keys_derive(&keys, &space->ring, space->repository, space->node, epoch, err);
+    if (rc)
+        return rc;
+    hasher_free(w->hasher);
+    w->hasher = hasher_new(space->id_algorithm, keys.id);
+    w->epoch = epoch;
+    wipe(&keys, sizeof keys);
+    return w->hasher ? DS_OK : ds_fail(err, DS_ENOMEM, "no memory to verify");
+}
+
 static int segment_check(struct worker *w, const struct mark *mark, struct ds_error *err)
 {
     struct segment_cache *cache = marks_cache(w->verify->marks);
@@ -204,6 +221,9 @@ static int segment_check(struct worker *w, const struct mark *mark, struct ds_er
         bad_add(w->verify, &mark->name, UINT32_MAX, err->msg);
         return DS_OK;
     }
+    if (rc)
+        return rc;
+    rc = hasher_for(w, w->segment->epoch, err);
     if (!rc)
         rc = slots_check(w, mark, w->segment->n_maps, SLOT_MAP, err);
     if (!rc)
@@ -283,8 +303,7 @@ static int read_segments(struct verify *v, struct ds_error *err)
     for (unsigned i = 0; good && i < n; i++) {
         workers[i].verify = v;
         workers[i].reader = segment_reader_new(marks_cache(v->marks), BLOCK_SIZE_MAX);
-        workers[i].hasher = hasher_new(v->space->id_algorithm, v->space->keys.id);
-        good = workers[i].reader && workers[i].hasher &&
+        good = workers[i].reader &&
                thread_start(&workers[i].thread, worker_thread, &workers[i]);
     }
     for (unsigned i = 0; workers && i < n; i++) {

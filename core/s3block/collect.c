@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* collect.c - returns the space of what no live root refers to. Why it is safe beside a sync: a
  * sync that is under way builds on the newest root, so it inherits only what that root refers to,
- * which is live; what it stores itself has a higher number than that root, and such segments are
- * never touched. What is dead once stays dead, so collects may run beside each other too. Roots go
+ * which is live; what it stores or salvages has a higher number than the newest point (checkpoints
+ * do not count), and such segments are never touched. What is dead once stays dead, so collects may run beside each other too. Roots go
  * before their data: a root that is there can be read whole. */
 #include "core/s3block/collect.h"
 
@@ -18,15 +18,15 @@ struct collect {
     struct collect_report *report;
     struct points points;
     struct marks *marks;
-    uint64_t newest;
+    uint64_t newest; /* that is no checkpoint */
     struct ds_error *err;
 };
 
-/* A root that nobody needs: a checkpoint that was built upon, or forgotten for long. */
+/* A root that nobody needs: a checkpoint under the newest point, or forgotten for long. */
 static bool root_dead(const struct collect *c, const struct point *point, bool *waiting)
 {
     *waiting = false;
-    if (point->seq == c->newest)
+    if (point->seq >= c->newest)
         return false;
     if (point->partial)
         return true;
@@ -116,23 +116,42 @@ static int segment_listed(void *ud, const char *key, uint64_t bytes, int64_t mti
     return 0;
 }
 
+/* A slot that was read wrong must not be written back: each is opened before. */
+static bool slot_whole(const struct segment *segment, uint32_t i, const uint8_t *object,
+                       uint16_t number, uint8_t *scratch)
+{
+    size_t n = segment->slots[i].stored;
+    struct sealer *sealer = sealer_new(number & SLOT_MAP ? segment->map_key : segment->data_key);
+    memcpy(scratch, object + segment->offsets[i], n);
+    bool good = sealer && sealer_open(sealer, number, object, SEGMENT_HEADER_SIZE, scratch, n,
+                                      object + segment->offsets[i] + n);
+    sealer_free(sealer);
+    return good;
+}
+
 /* The object without the slots that are not marked: header and table as they were, the bitmap and
- * the sealed bytes of what stays. */
-static void cut_out(struct dynbuf *out, const struct segment *segment, const struct mark *mark,
+ * the sealed bytes of what stays. False if a slot that stays fails its check. */
+static bool cut_out(struct dynbuf *out, const struct segment *segment, const struct mark *mark,
                     const uint8_t *object, size_t bitmap_len, size_t table_len)
 {
     size_t start = out->len, bitmap = SEGMENT_HEADER_SIZE;
+    uint8_t *scratch = malloc(BLOCK_SIZE_MAX);
+    bool whole = scratch != NULL;
     dynbuf_add(out, object, SEGMENT_HEADER_SIZE + bitmap_len + table_len);
-    for (uint32_t i = 0; dynbuf_ok(out) && i < segment->n_maps + segment->n_blocks; i++) {
+    for (uint32_t i = 0; whole && dynbuf_ok(out) && i < segment->n_maps + segment->n_blocks; i++) {
         bool map = i < segment->n_maps;
         uint16_t number = (uint16_t)(map ? i | SLOT_MAP : i - segment->n_maps);
         if (segment->offsets[i] == UINT64_MAX)
             continue;
         if (mark_has(mark, number))
+            whole = slot_whole(segment, i, object, number, scratch);
+        if (mark_has(mark, number))
             dynbuf_add(out, object + segment->offsets[i], segment->slots[i].stored + TAG_SIZE);
         else if (dynbuf_ok(out))
             out->data[start + bitmap + i / 8] &= (uint8_t)~(1u << i % 8);
     }
+    free(scratch);
+    return whole;
 }
 
 static int rewrite(struct collect *c, const char *key, const struct segment *segment,
@@ -147,14 +166,19 @@ static int rewrite(struct collect *c, const char *key, const struct segment *seg
         rc = segment_head_parse(&head, &bitmap_len, &table_len, object.data, object.len, key,
                                 c->err);
     /* Another collect may have rewritten it meanwhile: then it is thin already. */
-    if (!rc && object.len == segment->object_bytes) {
-        cut_out(&thin, segment, mark, object.data, bitmap_len, table_len);
-        if (!dynbuf_ok(&thin))
+    if (!rc && object.len == segment->object_bytes &&
+        memcmp(object.data, segment->head, SEGMENT_HEADER_SIZE + bitmap_len) == 0) {
+        if (!cut_out(&thin, segment, mark, object.data, bitmap_len, table_len))
+            rc = ds_fail(c->err, DS_EDAMAGED, "%s is damaged and was left as it is: run disksync "
+                         "verify", key);
+        else if (!dynbuf_ok(&thin))
             rc = ds_fail(c->err, DS_ENOMEM, "no memory to rewrite %s", key);
         if (!rc)
             rc = objects_put(c->space->objects, key, thin.data, thin.len, 0, c->err);
-        c->report->segments_rewritten++;
-        c->report->bytes_freed += object.len - thin.len;
+        if (!rc) {
+            c->report->segments_rewritten++;
+            c->report->bytes_freed += object.len - thin.len;
+        }
     }
     dynbuf_free(&object);
     dynbuf_free(&thin);
@@ -230,7 +254,8 @@ int collect_run(const struct segment_space *space, const struct collect_options 
     if (rc)
         return rc;
     for (size_t i = 0; i < c.points.n; i++)
-        c.newest = max_u64(c.newest, c.points.list[i].seq);
+        if (!c.points.list[i].partial)
+            c.newest = max_u64(c.newest, c.points.list[i].seq);
     c.marks = marks_new(space);
     if (!c.marks)
         rc = ds_fail(err, DS_ENOMEM, "no memory to collect");

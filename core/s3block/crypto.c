@@ -189,7 +189,7 @@ bool hasher_id(struct hasher *hasher, const void *data, size_t len, uint8_t id[I
     uint8_t end[16];
     int n;
     return EVP_CipherInit_ex(hasher->gmac, NULL, NULL, NULL, iv, 1) == 1 &&
-           EVP_CipherUpdate(hasher->gmac, NULL, &n, data, (int)len) == 1 &&
+           (len == 0 || EVP_CipherUpdate(hasher->gmac, NULL, &n, data, (int)len) == 1) &&
            EVP_CipherFinal_ex(hasher->gmac, end, &n) == 1 &&
            EVP_CIPHER_CTX_ctrl(hasher->gmac, EVP_CTRL_AEAD_GET_TAG, ID_SIZE, id) == 1;
 }

@@ -28,8 +28,7 @@ struct scrypt_cost {
     uint8_t log2_n;
     uint32_t r, p;
 };
-/* What we write, and the bounds of what we accept: at most 256 MiB of memory. */
-#define SCRYPT_COST_DEFAULT { 15, 8, 1 }
+/* The bounds of what is accepted: at most 256 MiB of memory. */
 bool scrypt_cost_valid(const struct scrypt_cost *cost);
 bool crypto_scrypt(uint8_t out[KEY_SIZE], const void *secret, size_t len,
                    const uint8_t salt[SALT_SIZE], const struct scrypt_cost *cost);

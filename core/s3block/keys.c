@@ -3,7 +3,8 @@
  *
  *   magic "S3BKEY01" | u16 major | u16 minor | u32 kind | repository | i64 created |
  *   u8 log2 N | u8[3] zero | u32 r | u32 p | salt[32] | u8 label length | label |
- *   u32 sealed length | sealed {u32 n, n x {u32 epoch, key[32]}} | tag
+ *   u32 sealed length | sealed {u32 0 = keys of the repository, 1 = of one node | node | u32 n,
+ *   n x {u32 epoch, key[32]}} | tag
  *
  * sealed under KEK = scrypt or HKDF of the secret and salt, with everything before it and the
  * slot's name authenticated, so that slots can't be swapped. */
@@ -115,7 +116,8 @@ int slot_seal(struct dynbuf *out, const struct keyring *ring, const struct slot_
               const uint8_t repository[UUID_SIZE], const void *secret, size_t len,
               struct ds_error *err)
 {
-    struct scrypt_cost cost = SCRYPT_COST_DEFAULT;
+    /* What is as long as a generated key needs no stretching to speak of. */
+    struct scrypt_cost cost = { len >= 48 ? 14 : 17, 8, 1 };
     uint8_t salt[SALT_SIZE], kek[KEY_SIZE];
     size_t label = strlen(info->label);
     int rc = os_random(salt, sizeof salt, err);
@@ -134,9 +136,11 @@ int slot_seal(struct dynbuf *out, const struct keyring *ring, const struct slot_
     dynbuf_add(out, salt, sizeof salt);
     dynbuf_u8(out, (uint8_t)label);
     dynbuf_add(out, info->label, label);
-    uint32_t payload = 4 + ring->n * (4 + KEY_SIZE);
+    uint32_t payload = 4 + UUID_SIZE + 4 + ring->n * (4 + KEY_SIZE);
     dynbuf_le32(out, payload);
     size_t clear = out->len;
+    dynbuf_le32(out, ring->node_only);
+    dynbuf_add(out, ring->node, UUID_SIZE);
     dynbuf_le32(out, ring->n);
     for (unsigned i = 0; i < ring->n; i++) {
         dynbuf_le32(out, ring->epochs[i]);
@@ -210,7 +214,14 @@ static int keyring_parse(struct keyring *ring, const uint8_t *payload, size_t le
 {
     struct reader r = reader_of(payload, len);
     memset(ring, 0, sizeof *ring);
+    uint32_t kind = reader_le32(&r);
+    const uint8_t *node = reader_take(&r, UUID_SIZE);
     uint32_t n = reader_le32(&r);
+    if (!node || kind > 1)
+        return ds_fail(err, DS_EFEATURE, "k/%s holds keys of unknown kind %u", name,
+                       (unsigned)kind);
+    ring->node_only = kind == 1;
+    memcpy(ring->node, node, UUID_SIZE);
     if (n < 1 || n > KEY_EPOCHS_MAX || reader_left(&r) != (size_t)n * (4 + KEY_SIZE))
         return ds_fail(err, DS_EFORMAT, "k/%s holds %u keys, which it can't", name, (unsigned)n);
     for (uint32_t i = 0; i < n; i++) {

@@ -10,7 +10,7 @@ struct page_in {
     enum slot_type type;
     uint16_t disk;
     uint64_t number;
-    const uint8_t *id; /* NULL: not checked */
+    const uint8_t *id;
     int (*decode)(struct page_in *in, const void *plain, size_t len, struct ds_error *err);
     char what[64];
     struct leaf *leaf;
@@ -24,7 +24,7 @@ static int page_arrived(void *ud, unsigned i, const struct slot *slot, void *pla
     struct page_in *in = ud;
     (void)i;
     if (slot->type != in->type || slot->disk != in->disk || slot->number != in->number ||
-        (in->id && memcmp(slot->id, in->id, ID_SIZE) != 0))
+        memcmp(slot->id, in->id, ID_SIZE) != 0)
         return ds_fail(err, DS_EDAMAGED, "%s: its slot holds another page", in->what);
     return in->decode(in, plain, len, err);
 }
@@ -135,6 +135,18 @@ static void leaf_fill(struct leaf *leaf, const struct map_shape *shape, uint64_t
     memset(leaf->states, state, leaf->n);
 }
 
+/* As many blocks as the disk has there: a disk that grew has a leaf that was shorter. */
+static int leaf_fit(const struct map_reader *reader, uint64_t index, struct leaf *leaf,
+                    const char *what, struct ds_error *err)
+{
+    struct leaf whole;
+    leaf_fill(&whole, &reader->shape, index, BLOCK_UNKNOWN);
+    if (leaf->n > whole.n)
+        return ds_fail(err, DS_EDAMAGED, "%s: has more blocks than the disk", what);
+    leaf->n = whole.n;
+    return DS_OK;
+}
+
 static int leaf_read(struct map_reader *reader, uint64_t index, const struct ref *ref, bool ids,
                      struct leaf *leaf, struct ds_error *err)
 {
@@ -144,12 +156,14 @@ static int leaf_read(struct map_reader *reader, uint64_t index, const struct ref
              reader->disk);
     int rc = page_read(reader, ref, ref->slot, &in, err);
     bool any = false;
+    if (!rc)
+        rc = leaf_fit(reader, index, leaf, in.what, err);
     for (unsigned i = 0; !rc && i < leaf->n; i++)
         any |= leaf->states[i] == BLOCK_DATA;
     if (rc || !ids || !any)
         return rc;
     in.type = SLOT_IDS;
-    in.id = NULL; /* the leaf's segment and the slot after it say which */
+    in.id = leaf->ids_page;
     in.decode = decode_ids;
     return page_read(reader, ref, (uint16_t)(ref->slot + 1), &in, err);
 }

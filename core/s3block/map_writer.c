@@ -136,6 +136,37 @@ static int page_load(struct map_writer *writer, unsigned level, uint64_t index,
     return DS_OK;
 }
 
+/* The leaf's page and behind it the page of its ids, whose id the leaf holds: together they say
+ * what every block is, so no other block can stand in for one. */
+static int leaf_write(struct map_writer *writer, uint64_t index, const struct leaf *leaf, bool any,
+                      struct ref *ref, struct ds_error *err)
+{
+    struct leaf bound = *leaf;
+    struct dynbuf *page = &writer->scratch;
+    struct segment_name name;
+    uint8_t id[ID_SIZE];
+    uint16_t slot;
+    dynbuf_reset(page);
+    leaf_encode_ids(page, leaf);
+    if (any && (!dynbuf_ok(page) ||
+                !hasher_id(writer->hasher, page->data, page->len, bound.ids_page)))
+        return ds_fail(err, DS_ENOMEM, "no memory for a map page");
+    dynbuf_reset(page);
+    leaf_encode(page, &bound);
+    if (!dynbuf_ok(page))
+        return ds_fail(err, DS_ENOMEM, "no memory for a map page");
+    int rc = segment_writer_add_map(writer->out, writer->hasher, SLOT_LEAF, writer->disk,
+                                    page_number(0, index), page->data, page->len, ref->id,
+                                    &ref->segment, &ref->slot, err);
+    if (rc || !any)
+        return rc;
+    dynbuf_reset(page);
+    leaf_encode_ids(page, leaf);
+    return segment_writer_add_map(writer->out, writer->hasher, SLOT_IDS, writer->disk,
+                                  page_number(0, index), page->data, page->len, id, &name, &slot,
+                                  err);
+}
+
 int map_writer_store(struct map_writer *writer, uint64_t index, const struct leaf *leaf,
                      struct ds_error *err)
 {
@@ -153,23 +184,7 @@ int map_writer_store(struct map_writer *writer, uint64_t index, const struct lea
     if (same) {
         ref.kind = leaf->states[0] == BLOCK_ZERO ? REF_ZERO : REF_UNKNOWN;
     } else {
-        uint8_t ids_id[ID_SIZE];
-        struct segment_name name;
-        uint16_t slot;
-        dynbuf_reset(&writer->scratch);
-        leaf_encode(&writer->scratch, leaf);
-        if (!dynbuf_ok(&writer->scratch))
-            return ds_fail(err, DS_ENOMEM, "no memory for a map page");
-        rc = segment_writer_add_map(writer->out, writer->hasher, SLOT_LEAF, writer->disk,
-                                    page_number(0, index), writer->scratch.data,
-                                    writer->scratch.len, ref.id, &ref.segment, &ref.slot, err);
-        if (!rc && any) {
-            dynbuf_reset(&writer->scratch);
-            leaf_encode_ids(&writer->scratch, leaf);
-            rc = segment_writer_add_map(writer->out, writer->hasher, SLOT_IDS, writer->disk,
-                                        page_number(0, index), writer->scratch.data,
-                                        writer->scratch.len, ids_id, &name, &slot, err);
-        }
+        rc = leaf_write(writer, index, leaf, any, &ref, err);
         if (rc)
             return rc;
     }

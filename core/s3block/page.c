@@ -2,7 +2,8 @@
 /* page.c - encodes and decodes map pages.
  *
  *   leaf: u8 version 1 | u8 blocks | 2 bits a block | u16 n segments, n x {u64 seq, u64 tag, u32
- *         index} | u16 n runs, n x {u8 first, u8 count, u16 segment, u16 slot}
+ *         index} | u16 n runs, n x {u8 first, u8 count, u16 segment, u16 slot} | with a run: id[16]
+ *         of the ids page
  *   ids:  16 bytes for each DATA block, in order
  *   refs: u8 version 1 | u8 level | u16 n | u16 n segments, segments as above | n x {u8 kind |
  *         all known << 7, for a child: u16 segment, u16 slot, id[16], and at level 1 where not all
@@ -123,6 +124,8 @@ void leaf_encode(struct dynbuf *out, const struct leaf *leaf)
     names_encode(out, &list);
     dynbuf_le16(out, (uint16_t)n_runs);
     dynbuf_add(out, runs.data, runs.len);
+    if (n_runs)
+        dynbuf_add(out, leaf->ids_page, ID_SIZE);
     if (!dynbuf_ok(&runs))
         out->failed = true;
     dynbuf_free(&runs);
@@ -177,6 +180,9 @@ int leaf_decode(struct leaf *leaf, const void *bytes, size_t len, const char *wh
         good = run_decode(leaf, &list, &r, &next);
     for (unsigned i = next; good && i < leaf->n; i++)
         good = leaf->states[i] != BLOCK_DATA;
+    const uint8_t *ids_page = n_runs ? reader_take(&r, ID_SIZE) : NULL;
+    if (ids_page)
+        memcpy(leaf->ids_page, ids_page, ID_SIZE);
     if (!good || r.bad || reader_left(&r))
         return ds_fail(err, DS_EDAMAGED, "%s: a run is impossible", what);
     return DS_OK;

@@ -23,7 +23,8 @@ struct leaf {
     struct segment_name segments[FANOUT]; /* of DATA blocks */
     uint16_t slots[FANOUT];
     uint8_t ids[FANOUT][ID_SIZE];
-    bool has_ids; /* ids were read */
+    uint8_t ids_page[ID_SIZE]; /* id of the page of ids, which follows the leaf's slot */
+    bool has_ids;              /* ids were read */
 };
 
 enum ref_kind { REF_UNKNOWN = 0, REF_ZERO = 1, REF_CHILD = 2 };

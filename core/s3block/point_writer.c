@@ -109,13 +109,27 @@ struct point_writer {
 
 #define CACHE_BYTES ((size_t)16 << 20)
 
+/* Never the same twice, also where a machine was cloned or set back with its random generator: the
+ * clocks go on. */
+static int tag_make(uint8_t tag[HASH_SIZE], struct ds_error *err)
+{
+    uint8_t seed[48];
+    int rc = os_random(seed, 24, err);
+    put_le64(seed + 24, (uint64_t)os_wall_ns());
+    put_le64(seed + 32, os_mono_ns());
+    put_le64(seed + 40, os_cpu_ns());
+    if (!rc && !crypto_sha256(tag, seed, sizeof seed))
+        rc = ds_fail(err, DS_ENOMEM, "libcrypto could not make a tag");
+    return rc;
+}
+
 int point_writer_new(struct point_writer **writer, const struct segment_space *space,
                      const struct root *base, const uint8_t base_hash[HASH_SIZE],
                      void (*damaged)(void *ud, const struct ds_error *why), void *ud,
                      struct ds_error *err)
 {
     struct point_writer *w = calloc(1, sizeof *w);
-    uint8_t tag[8];
+    uint8_t tag[HASH_SIZE];
     *writer = NULL;
     if (!w)
         return ds_fail(err, DS_ENOMEM, "no memory for a point");
@@ -123,7 +137,7 @@ int point_writer_new(struct point_writer **writer, const struct segment_space *s
     w->base = base;
     w->damaged = damaged;
     w->damaged_ud = ud;
-    int rc = os_random(tag, sizeof tag, err);
+    int rc = tag_make(tag, err);
     w->draft.tag = get_le64(tag);
     w->draft.seq = base ? base->seq + 1 : 1;
     if (base) {

@@ -3,6 +3,7 @@
 #include "core/s3block/repository.h"
 
 #include "core/base/bytes.h"
+#include "core/base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,27 @@ static int list_kind(struct points *points, const struct segment_space *space, c
     return listing.no_memory ? ds_fail(err, DS_ENOMEM, "no memory to list the points") : rc;
 }
 
+/* A mark that is not authentic forgets nothing. */
+static int check_forgotten(struct point *point, const struct segment_space *space,
+                           struct ds_error *err)
+{
+    char key[OBJECT_KEY_MAX + 1], uuid[UUID_TEXT];
+    uint8_t mark[FORGOTTEN_SIZE], found[FORGOTTEN_SIZE];
+    size_t got;
+    text_uuid(uuid, space->node);
+    snprintf(key, sizeof key, "n/%s/f/%016llx", uuid, (unsigned long long)point->seq);
+    int rc = objects_get(space->objects, key, 0, found, sizeof found, &got, err);
+    if (rc && rc != DS_ENOENT)
+        return rc;
+    if (!forgotten_make(mark, point->seq, space))
+        return ds_fail(err, DS_ENOMEM, "libcrypto could not check a mark");
+    if (!rc && got == sizeof found && crypto_equal(mark, found, sizeof mark))
+        return DS_OK;
+    log_printf(DS_LOG_WARNING, "point.mark", "%s fails its check: the point is not forgotten", key);
+    point->forgotten = false;
+    return DS_OK;
+}
+
 int points_read(struct points *points, const struct segment_space *space,
                 void (*damaged)(void *ud, uint64_t seq, const struct ds_error *why), void *ud,
                 struct ds_error *err)
@@ -121,9 +143,14 @@ int points_read(struct points *points, const struct segment_space *space,
     for (size_t i = 0; !rc && i < points->n; i++) {
         struct point *point = &points->list[i];
         struct ds_error why = DS_ERROR_INIT;
+        if (point->forgotten)
+            rc = check_forgotten(point, space, err);
+        if (rc)
+            break;
         int read = root_read(&point->root, NULL, space, point->seq, &why);
         point->partial = !read && point->root.flags & ROOT_PARTIAL;
-        if (read == DS_EDAMAGED || read == DS_EFORMAT || read == DS_ENOENT) {
+        if (read == DS_EDAMAGED || read == DS_EFORMAT || read == DS_ENOENT || read == DS_EVERSION ||
+            read == DS_EFEATURE || read == DS_EPASSPHRASE) {
             point->damaged = true;
             if (damaged)
                 damaged(ud, point->seq, &why);

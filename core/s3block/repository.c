@@ -93,6 +93,8 @@ static int header_check(const struct repository *repository, struct ds_error *er
                 crypto_hmac(hash, key, p, HEADER_SIZE - HASH_SIZE, NULL, 0) &&
                 crypto_equal(hash, p + HEADER_SIZE - HASH_SIZE, HASH_SIZE);
     wipe(key, sizeof key);
+    if (good && repository->epoch < repository->ring.epochs[repository->ring.n - 1])
+        return ds_fail(err, DS_EROLLBACK, "h is older than the keys: the store went back in time");
     return good ? DS_OK : ds_fail(err, DS_EDAMAGED, "h fails its check: the header was altered");
 }
 
@@ -220,6 +222,35 @@ static int count_one(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns
     return 1;
 }
 
+/* What an init that did not end has left: slots without a header. */
+static int leftover_slots_remove(struct objects *objects, struct ds_error *err)
+{
+    struct slot_search search = { .n = 0 };
+    char key[OBJECT_KEY_MAX + 1];
+    int rc = objects_list(objects, "k/", NULL, slot_collect, &search, err);
+    for (unsigned i = 0; !rc && i < search.n; i++) {
+        slot_object_key(key, search.list[i].name);
+        rc = objects_remove(objects, key, err);
+    }
+    return rc;
+}
+
+/* Two inits at once can mix their slots: only a repository that opens is one. */
+static int created_check(const struct repository *repository,
+                         const struct repository_secret *secret, struct ds_error *err)
+{
+    struct repository again;
+    int rc = repository_open(&again, repository->objects, secret, err);
+    if (!rc && memcmp(again.uuid, repository->uuid, UUID_SIZE) != 0)
+        rc = DS_ECONFLICT;
+    repository_close(&again);
+    if (!rc)
+        return DS_OK;
+    objects_remove(repository->objects, "h", NULL);
+    return ds_fail(err, DS_ECONFLICT, "another init ran in %s at the same time: run it again",
+                   objects_info(repository->objects)->location);
+}
+
 static int create_slots(struct repository *repository, const struct repository_secret *secret,
                         uint8_t recovery[RECOVERY_SIZE], struct ds_error *err)
 {
@@ -259,8 +290,8 @@ int repository_create(struct repository *repository, struct objects *objects,
     rc = objects_list(objects, "n/", NULL, count_one, &nodes, err);
     if (nodes)
         return ds_fail(err, DS_EDAMAGED,
-                       "%s holds the data of nodes but no header: copy n/NODE/h back to h, or use "
-                       "another place", objects_info(objects)->location);
+                       "%s holds the data of nodes but no header: restore the object h from a "
+                       "copy of the store, or use another place", objects_info(objects)->location);
     if (rc)
         return rc;
     repository->objects = objects;
@@ -275,10 +306,14 @@ int repository_create(struct repository *repository, struct objects *objects,
     if (!rc && !header_write(repository))
         rc = ds_fail(err, DS_ENOMEM, "libcrypto could not make the header");
     if (!rc)
+        rc = leftover_slots_remove(objects, err);
+    if (!rc)
         rc = create_slots(repository, secret, recovery, err);
     if (!rc)
         rc = objects_put(objects, "h", repository->header, repository->header_len,
                          DS_STORE_IF_ABSENT, err);
+    if (!rc)
+        rc = created_check(repository, secret, err);
     if (rc)
         repository_close(repository);
     return rc;
@@ -446,11 +481,7 @@ int repository_key_add(const struct repository *repository, const struct slot_in
     wipe(scratch, sizeof scratch);
     slot_object_key(key, info->name);
     if (!rc)
-        rc = objects_put(repository->objects, key, object.data, object.len,
-                         repository->header_len && objects_head(repository->objects, "h", NULL,
-                                                                NULL, NULL) == DS_OK
-                             ? DS_STORE_IF_ABSENT
-                             : 0,
+        rc = objects_put(repository->objects, key, object.data, object.len, DS_STORE_IF_ABSENT,
                          err);
     if (rc == DS_EEXIST)
         ds_fail(err, rc, "there is a key slot %s already: remove it first or choose another name",

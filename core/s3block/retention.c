@@ -49,9 +49,10 @@ static int64_t week_of(int64_t ns)
     return floor_div(day_of(ns) + 3, 7);
 }
 
+/* A damaged point counts for no rule, and is forgotten only by name. */
 static bool eligible(const struct point *point)
 {
-    return !point->partial && !point->forgotten;
+    return !point->partial && !point->forgotten && !point->damaged;
 }
 
 /* Keeps the newest point of each of the last n periods that have one. */
@@ -62,7 +63,7 @@ static void keep_periods(const struct points *points, uint64_t n, int64_t (*peri
     int64_t last = 0;
     for (size_t i = points->n; i-- && n;) {
         const struct point *point = &points->list[i];
-        if (!eligible(point) || point->damaged)
+        if (!eligible(point))
             continue;
         int64_t now = period(point->root.time_ns);
         if (any && now == last)
@@ -95,8 +96,8 @@ void retention_apply(const struct retention *rules, const struct points *points,
     bool none = !(rules->last | rules->hourly | rules->daily | rules->weekly | rules->monthly |
                   rules->yearly);
     for (size_t i = 0; i < points->n; i++) {
-        keep[i] = none;
-        why[i] = NULL;
+        keep[i] = none || points->list[i].damaged;
+        why[i] = points->list[i].damaged ? "damaged" : NULL;
     }
     keep_last(points, 1, "newest", keep, why);
     keep_last(points, rules->last, "last", keep, why);
@@ -112,7 +113,7 @@ int forget_point(const struct segment_space *space, const struct points *points,
 {
     char key[OBJECT_KEY_MAX + 1], uuid[UUID_TEXT];
     const struct point *found = NULL, *newest = NULL;
-    static const char mark[] = "forgotten\n";
+    uint8_t mark[FORGOTTEN_SIZE];
     for (size_t i = 0; i < points->n; i++) {
         if (points->list[i].seq == seq && !points->list[i].partial)
             found = &points->list[i];
@@ -129,5 +130,7 @@ int forget_point(const struct segment_space *space, const struct points *points,
                        "can't be forgotten", (unsigned long long)seq);
     text_uuid(uuid, space->node);
     snprintf(key, sizeof key, "n/%s/f/%016llx", uuid, (unsigned long long)seq);
-    return objects_put(space->objects, key, mark, sizeof mark - 1, 0, err);
+    if (!forgotten_make(mark, seq, space))
+        return ds_fail(err, DS_ENOMEM, "libcrypto could not make a mark");
+    return objects_put(space->objects, key, mark, sizeof mark, 0, err);
 }

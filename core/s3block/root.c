@@ -84,6 +84,13 @@ bool root_key_parse(uint64_t *seq, char kind, const char *key)
     return true;
 }
 
+bool forgotten_make(uint8_t mark[FORGOTTEN_SIZE], uint64_t seq, const struct segment_space *space)
+{
+    memcpy(mark, "S3BFGT01", 8);
+    put_le64(mark + 8, seq);
+    return crypto_hmac(mark + 16, space->keys.root, mark, 16, space->node, UUID_SIZE);
+}
+
 /* ---- body ---- */
 
 static void put_text(struct dynbuf *out, const char *text)
@@ -292,8 +299,11 @@ int root_seal(struct dynbuf *out, const struct root *root, const struct segment_
     put_le64(header + 48, root->seq);
     put_le32(header + 56, space->keys.epoch);
     put_le32(header + 60, (uint32_t)body);
-    bool good = crypto_hmac(header + 80, space->keys.salt, random, sizeof random,
-                            out->data + start, body);
+    /* The salt, still zero in the header, is bound to all that it will seal. */
+    uint8_t salt[SALT_SIZE];
+    bool good = crypto_hmac(salt, space->keys.salt, random, sizeof random, out->data,
+                            ROOT_HEADER_SIZE + body);
+    memcpy(header + 80, salt, SALT_SIZE);
     struct sealer *sealer = good ? root_sealer(&space->keys, header + 80) : NULL;
     good = sealer && sealer_seal(sealer, 0, header, ROOT_HEADER_SIZE, out->data + start, body, tag);
     sealer_free(sealer);

@@ -70,6 +70,10 @@ void root_key(char out[OBJECT_KEY_MAX + 1], const uint8_t node[UUID_SIZE], uint6
 /* seq of a key under n/NODE/p/ (kind 'p') or f/; false otherwise. */
 bool root_key_parse(uint64_t *seq, char kind, const char *key);
 
+/* The mark f/SEQ that forgets a point: only who has the node's key can make one. */
+#define FORGOTTEN_SIZE (8u + 8u + HASH_SIZE)
+bool forgotten_make(uint8_t mark[FORGOTTEN_SIZE], uint64_t seq, const struct segment_space *space);
+
 /* Seals into a whole object. */
 int root_seal(struct dynbuf *out, const struct root *root, const struct segment_space *space,
               struct ds_error *err);

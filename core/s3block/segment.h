@@ -75,7 +75,7 @@ uint64_t segment_writer_bytes(const struct segment_writer *writer); /* of closed
 
 struct segment { /* the checked head of one; immutable */
     struct segment_name name;
-    uint32_t n_maps, n_blocks;
+    uint32_t epoch, n_maps, n_blocks;
     struct slot *slots;    /* maps, then blocks */
     uint64_t *offsets;     /* of the sealed bytes in the object; UINT64_MAX = cut out */
     uint64_t object_bytes; /* of the whole object */

@@ -177,6 +177,7 @@ static int segment_load(struct segment *segment, const struct segment_space *spa
                    err);
     if (rc)
         return rc;
+    segment->epoch = head.epoch;
     segment->n_maps = head.n_maps;
     segment->n_blocks = head.n_blocks;
     uint8_t *bitmap = segment->head + SEGMENT_HEADER_SIZE, *table = bitmap + bitmap_len;

@@ -124,10 +124,22 @@ bool slot_parse_row(struct slot *slot, const uint8_t in[SLOT_ROW_SIZE])
            slot->stored >= 1 && slot->stored <= BLOCK_SIZE_MAX;
 }
 
-bool segment_salt(uint8_t salt[SALT_SIZE], const uint8_t key[KEY_SIZE],
-                  const uint8_t random[SALT_SIZE], const uint8_t *table, size_t len)
+bool segment_salt(uint8_t salt[SALT_SIZE], const struct segment_space *space,
+                  const uint8_t random[SALT_SIZE], const struct segment_content *content)
 {
-    return crypto_hmac(salt, key, random, SALT_SIZE, table, len);
+    uint8_t input[SALT_SIZE + SEGMENT_HEADER_SIZE + 2 * ID_SIZE], *digests;
+    struct hasher *hasher = hasher_new(space->id_algorithm, space->keys.id);
+    memcpy(input, random, SALT_SIZE);
+    memcpy(input + SALT_SIZE, content->header, SEGMENT_HEADER_SIZE);
+    digests = input + SALT_SIZE + SEGMENT_HEADER_SIZE;
+    bool good = hasher &&
+                hasher_id(hasher, content->maps.data, content->maps.length, digests) &&
+                hasher_id(hasher, content->blocks.data, content->blocks.length,
+                          digests + ID_SIZE) &&
+                crypto_hmac(salt, space->keys.salt, input, sizeof input, content->table,
+                            content->table_len);
+    hasher_free(hasher);
+    return good;
 }
 
 bool segment_keys(uint8_t data_key[KEY_SIZE], uint8_t map_key[KEY_SIZE],

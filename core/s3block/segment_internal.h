@@ -12,9 +12,15 @@ void segment_header_write(uint8_t out[SEGMENT_HEADER_SIZE], const struct segment
                           const uint8_t repository[UUID_SIZE]);
 void slot_write(uint8_t out[SLOT_ROW_SIZE], const struct slot *slot);
 bool slot_parse_row(struct slot *slot, const uint8_t in[SLOT_ROW_SIZE]);
-/* Bound to the content, so that a cloned random generator repeats a key only for equal content. */
-bool segment_salt(uint8_t salt[SALT_SIZE], const uint8_t key[KEY_SIZE],
-                  const uint8_t random[SALT_SIZE], const uint8_t *table, size_t len);
+/* Bound to header, table and stored bytes, so that a random generator that repeats itself (a clone,
+ * a VM that was set back) repeats a key only for the very same object. The header's salt is zero. */
+struct segment_content {
+    const uint8_t *header, *table;
+    size_t table_len;
+    struct ds_iovec maps, blocks;
+};
+bool segment_salt(uint8_t salt[SALT_SIZE], const struct segment_space *space,
+                  const uint8_t random[SALT_SIZE], const struct segment_content *content);
 bool segment_keys(uint8_t data_key[KEY_SIZE], uint8_t map_key[KEY_SIZE],
                   const struct node_keys *keys, const uint8_t salt[SALT_SIZE]);
 

@@ -65,7 +65,7 @@ static void part_free(struct part *part)
     free(part->slots);
 }
 
-/* Appends a row and its bytes; the tag's room is left uninitialised. */
+/* Appends a row, its bytes and room for the tag. */
 static bool part_add(struct part *part, const struct slot *slot, const void *data)
 {
     size_t need = part->len + slot->stored + TAG_SIZE;
@@ -88,6 +88,7 @@ static bool part_add(struct part *part, const struct slot *slot, const void *dat
         part->n_cap = cap;
     }
     memcpy(part->bytes + part->len, data, slot->stored);
+    memset(part->bytes + need - TAG_SIZE, 0, TAG_SIZE); /* the salt is made over the whole */
     part->len = need;
     part->slots[part->n++] = *slot;
     return true;
@@ -140,6 +141,20 @@ static void buffer_reset(struct buffer *buffer)
     buffer->maps.n = buffer->blocks.n = 0;
 }
 
+/* The object was there: ours, by an earlier try whose answer was lost, if it has our header, whose
+ * salt is random. Anything else means that a random number came twice. */
+static int buffer_ours(struct segment_writer *writer, struct buffer *buffer, struct ds_error *err)
+{
+    uint8_t there[SEGMENT_HEADER_SIZE];
+    size_t got;
+    int rc = objects_get(writer->space->objects, buffer->put.key, 0, there, sizeof there, &got,
+                         err);
+    if (!rc && (got < sizeof there || memcmp(there, buffer->prefix, sizeof there) != 0))
+        rc = ds_fail(err, DS_ECONFLICT, "%s is there already and is not ours: sync again",
+                     buffer->put.key);
+    return rc;
+}
+
 /* Waits until the buffer's segment is durable and empties it. */
 static int buffer_wait(struct segment_writer *writer, struct buffer *buffer, struct ds_error *err)
 {
@@ -148,9 +163,7 @@ static int buffer_wait(struct segment_writer *writer, struct buffer *buffer, str
     buffer->under_way = false;
     buffer_reset(buffer);
     int rc = objects_put_wait(writer->space->objects, &buffer->put, err);
-    /* Only this attempt knows its tag: an object that is there is ours, by an earlier try whose
-     * answer was lost. */
-    return rc == DS_EEXIST ? DS_OK : rc;
+    return rc == DS_EEXIST ? buffer_ours(writer, buffer, err) : rc;
 }
 
 static bool part_seal(const struct part *part, const uint8_t key[KEY_SIZE], unsigned first,
@@ -198,7 +211,11 @@ static int buffer_seal(struct segment_writer *writer, struct buffer *buffer, siz
     int rc = os_random(random, sizeof random, err);
     if (rc)
         return rc;
-    bool good = segment_salt(head.salt, space->keys.salt, random, table, rows) &&
+    segment_header_write(buffer->prefix, &head, space->repository);
+    struct segment_content content = { buffer->prefix, table, rows,
+                                       { buffer->maps.bytes, buffer->maps.len },
+                                       { buffer->blocks.bytes, buffer->blocks.len } };
+    bool good = segment_salt(head.salt, space, random, &content) &&
                 segment_keys(data_key, map_key, &space->keys, head.salt);
     segment_header_write(buffer->prefix, &head, space->repository);
     struct sealer *sealer = good ? sealer_new(map_key) : NULL;

@@ -80,21 +80,20 @@ static void governor(const struct copier *copier)
     }
 }
 
-/* Reads blocks [from, to) of the unit's leaf into the worker's buffer. */
+/* Reads blocks [from, to) of the unit's leaf into the worker's buffer. *hole: they are a hole of
+ * the source's file and were not read. */
 static int blocks_read(struct worker *worker, struct unit *unit, unsigned from, unsigned to,
-                       bool *torn, struct ds_error *err)
+                       bool *hole, bool *torn, struct ds_error *err)
 {
     const struct copy *copy = worker->copier->copy;
     uint64_t first = unit->leaf->index * FANOUT + from;
     uint64_t offset = first * copy->shape.block_size;
     uint64_t end = min_u64(offset + (uint64_t)(to - from) * copy->shape.block_size,
                            copy->shape.bytes);
-    uint64_t data = source_next_data(copy->source, offset, end);
     size_t n = (size_t)(end - offset);
-    if (data >= end) {
-        memset(worker->data, 0, n);
+    *hole = source_next_data(copy->source, offset, end) >= end;
+    if (*hole)
         return DS_OK;
-    }
     return source_read(copy->source, worker->data, n, offset, worker->scratch, torn, err);
 }
 
@@ -127,13 +126,23 @@ static void block_bad(struct worker *worker, struct unit *unit, unsigned i)
     unit->bad_bytes += map_block_length(&copy->shape, unit->leaf->index * FANOUT + i);
 }
 
+/* A block in a hole is zero without a look at it. */
+static void block_zero(struct worker *worker, struct unit *unit, unsigned i)
+{
+    const struct copy *copy = worker->copier->copy;
+    const struct plan_leaf *leaf = unit->leaf;
+    bool same = !bit(leaf->stale, i) && leaf->base.states[i] == BLOCK_ZERO;
+    unit->prepared[i - unit->first] = (struct prepared){ .state = BLOCK_ZERO, .same = same };
+    unit->read_bytes += map_block_length(&copy->shape, leaf->index * FANOUT + i);
+}
+
 /* One run of blocks that are read together; after a read error, block by block. */
 static int run_process(struct worker *worker, struct unit *unit, unsigned from, unsigned to,
                        uint8_t **out)
 {
     const struct copy *copy = worker->copier->copy;
-    bool torn = false;
-    int rc = blocks_read(worker, unit, from, to, &torn, &unit->err);
+    bool torn = false, hole = false;
+    int rc = blocks_read(worker, unit, from, to, &hole, &torn, &unit->err);
     if (rc == DS_EIO && to - from > 1) {
         rc = DS_OK;
         for (unsigned i = from; !rc && i < to; i++)
@@ -144,6 +153,11 @@ static int run_process(struct worker *worker, struct unit *unit, unsigned from, 
         log_printf(DS_LOG_WARNING, "source.unreadable", "%s", unit->err.msg);
         block_bad(worker, unit, from);
         return DS_OK;
+    }
+    if (hole) {
+        for (unsigned i = from; i < to; i++)
+            block_zero(worker, unit, i);
+        return rc;
     }
     const uint8_t *plain = worker->data;
     for (unsigned i = from; !rc && i < to; i++, plain += copy->shape.block_size) {

@@ -189,6 +189,7 @@ void model_free(struct world *world)
     }
     free(world->moment.memory);
     pool_free(world->pool);
+    policy_free(world->policy);
     if (world->has_repository)
         repository_close(&world->repository);
     memory_store_free(world->store);
@@ -226,6 +227,9 @@ void model_grow(struct world *world, struct model_disk *disk, uint64_t bytes)
     uint64_t old = disk->live.bytes, n = model_blocks(world, bytes);
     if (bytes <= old || n > world->max_blocks)
         return;
+    for (unsigned i = 0; i < MODEL_DISKS; i++) /* the parser tells disks apart by their sizes */
+        if (world->disks[i].live.bytes == bytes)
+            return;
     /* What comes behind the old end is whatever was there, and nobody writes it. */
     for (uint64_t i = old / world->block; i < n; i++) {
         disk->live.version[i] = model_chance(world, 40) ? 0 : ++world->last_version;
@@ -344,7 +348,7 @@ void model_save_moment(struct world *world)
     memory_name(world, name);
     free(moment->memory);
     moment->memory = NULL;
-    moment->saved = state_get(world->policy.state, name, &moment->memory, &moment->memory_len,
+    moment->saved = state_get(world->policy->state, name, &moment->memory, &moment->memory_len,
                               &err) == DS_OK;
     for (unsigned i = 0; i < MODEL_DISKS; i++) {
         moment->present[i] = world->disks[i].present;
@@ -362,7 +366,7 @@ void model_revert(struct world *world)
     if (!moment->saved)
         return;
     memory_name(world, name);
-    ck_assert_ok(state_put(world->policy.state, name, moment->memory, moment->memory_len, &err),
+    ck_assert_ok(state_put(world->policy->state, name, moment->memory, moment->memory_len, &err),
                   &err);
     for (unsigned i = 0; i < MODEL_DISKS; i++) {
         world->disks[i].present = moment->present[i];

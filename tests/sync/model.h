@@ -44,6 +44,7 @@ struct model_disk {
     struct tracked tracked;
     /* What the plainer rule would have in its newest point: see model_naive. */
     uint32_t *naive;
+    uint64_t naive_bytes;
     uint8_t *changed;  /* what the tracker told of the closing generation */
 };
 
@@ -70,7 +71,7 @@ struct world {
     unsigned grain; /* blocks per mark */
     struct scratch scratch;
     struct memory_store *store;
-    struct policy policy;
+    struct policy *policy;
     const char *include[MODEL_DISKS];
     struct plugin plugins[4];
     struct pool *pool;
@@ -134,6 +135,8 @@ int model_sync(struct world *world, bool full, bool compare, struct session_repo
 /* model-check.c: what points hold, against what they must hold */
 /* Remembers what the frozen disks were, as point seq, and checks it and an older one. */
 void model_committed(struct world *world, uint64_t seq);
+/* The newest root, checkpoints too; 0: none. */
+uint64_t model_newest(struct world *world, bool *partial);
 void model_forget_points(struct world *world);
 /* Damages a stored object. maps_only: a map page. False if there was none to damage. */
 bool model_damage(struct world *world, bool maps_only);

@@ -7,7 +7,7 @@
 #   ds COMMAND [ARG...]      runs the program, all it says goes to $work/log; its exit code
 #   ds_json FILE COMMAND...  the same with --json, whose object goes to FILE
 #   field FILE EXPRESSION    a Python expression over the object d in FILE
-#   image_make, image_change N    content by the seed; each call changes other places
+#   image_make, image_change N, image_rewrite FROM TO STEP        content by the seed
 #   promise POINT            the image is now the content that POINT must restore to, for ever
 #   listed [ARG...]          numbers of the points that `points` lists
 #   check_all WHAT [POINT...]     all listed points verify and restore to what was promised, and
@@ -18,6 +18,12 @@
 #   killed_at N COMMAND...   SIGKILL before the N-th operation; true if it came to that
 #   killed_after MS COMMAND...    SIGKILL after a time
 #   moments COUNT            which operations of COUNT to try: all with DISKSYNC_SOAK=1, else 10
+#
+#   logged COMMAND...        adds the file operations of a run to a log
+#   replay NAME CUTS         cuts that log, which began from the state NAME, behind its operations
+#                            (CUTS of them; all with DISKSYNC_SOAK=1) and runs $work/check.sh on
+#                            the states that a power cut may leave there. That sources this file;
+#                            what it is told: $say for messages, CRASH_EXITS as crashreplay.py has it
 #
 # A restore of a listed point to something else is a failure, whatever else is damaged.
 . "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}/tests/tools/faultfs.sh"
@@ -75,7 +81,8 @@ ds() {
     echo "--- exit code $status" >>"$work/log"
     return $status
 }
-ds_under=()
+ds_under=() # what the program runs under
+ds_node=()  # which node check_all looks at
 
 ds_json() {
     local status=0 out=$1
@@ -120,6 +127,18 @@ with open(sys.argv[1], "r+b") as f:
 END
 }
 
+image_rewrite() { # FROM TO STEP: every STEPth block of [FROM, TO) gets other content
+    changes=$((changes + 1))
+    "$PYTHON" - "$image" "$((SEED + changes))" "$@" <<'END'
+import random, sys
+r = random.Random(int(sys.argv[2]))
+with open(sys.argv[1], "r+b") as f:
+    for block in range(*map(int, sys.argv[3:])):
+        f.seek(block * 16384 + 512)
+        f.write(r.randbytes(24))
+END
+}
+
 promise() { cp --sparse=always "$image" "$work/was/$1.raw"; }
 
 listed() {
@@ -129,7 +148,7 @@ listed() {
 
 check_all() {
     local points p
-    if ! points=$(listed); then
+    if ! points=$(listed "${ds_node[@]}"); then
         # A run that was killed early has made no repository yet, or no node.
         [ $# = 1 ] && [ "$(field "$work/points.json" 'd["error"]["code"]')" = not-found ] ||
             fail "$1: points can't be listed"
@@ -138,11 +157,12 @@ check_all() {
     for p in "${@:2}"; do
         [[ " $points " = *" $p "* ]] || fail "$1: point $p is not listed any more, but $points"
     done
-    [ -z "$points" ] || ds verify --all || fail "$1: verify"
+    [ -z "$points" ] || ds verify --all "${ds_node[@]}" || fail "$1: verify"
     for p in $points; do
         [ -f "$work/was/$p.raw" ] || fail "$1: point $p is listed and was never made"
         rm -f "$work/restored.raw"
-        ds restore --point "$p" --to "$work/restored.raw" || fail "$1: restore of point $p"
+        ds restore --point "$p" --to "$work/restored.raw" "${ds_node[@]}" ||
+            fail "$1: restore of point $p"
         cmp "$work/was/$p.raw" "$work/restored.raw" || fail "$1: point $p is not what it was"
     done
 }
@@ -194,3 +214,23 @@ moments() {
         done
     fi
 }
+
+logged() {
+    under "FAULTFS_LOG=$work/effects" "$@"
+}
+
+replay() {
+    local options=(--max-cuts "$2" --variants lost,torn,random:1)
+    [ "${DISKSYNC_SOAK:-0}" != 1 ] || options=(--max-cuts 0)
+    rm -rf "$work/after"
+    cp -a "$live" "$work/after"
+    export work live image policy SEED DISKSYNC FAULTFS PYTHON
+    "$PYTHON" "$lab_tools/crashreplay.py" --log "$work/effects" --initial "$work/saved-$1" \
+        --target "$live" --actual "$work/after" --seed "$SEED" "${options[@]}" -- \
+        bash -euo pipefail "$work/check.sh" || fail 'a state that a power cut may leave'
+}
+
+if [ -n "${CRASH_CUT:-}" ]; then
+    say="cut $CRASH_CUT, $CRASH_VARIANT, $CRASH_EXITS programs ended"
+    echo "=== $say" >"$work/log"
+fi
