@@ -68,9 +68,9 @@ END
 }
 
 # The disk is one path whose content is switched, as a real disk's content changes under it.
-present() { # base|second|third
+present() { # base|second|third [STORE]: and reads it and the store, so that both are cached
     ln -f "$data/$1.img" "$work/disk.img"
-    cat "$work/disk.img" >/dev/null
+    find "$work/disk.img" ${2:+"$2"} -type f -exec cat {} + >/dev/null
     sync
 }
 
@@ -124,11 +124,13 @@ sync_as() { # STAGE MODE [OPTION]: one point, which must come about as MODE
 
 disksync_run() {
     disksync_write_policy
+    "$disksync" register --policy "$home/policy.yaml" --quiet >"$work/out" 2>&1 ||
+        { cat "$work/out" >&2; die "register failed"; }
     present base
     sync_as full full
     present second
     sync_as second compare --compare
-    present second
+    present second "$home/repository"
     measure "$disksync" restore --policy "$home/policy.yaml" --to "$home/restored" --json
     flushed "$home/restored"
     note disksync restore 0
@@ -137,7 +139,7 @@ disksync_run() {
     present third
     cp "$work/writes" "$home/writes"
     sync_as incremental incremental
-    "$disksync" restore --policy "$home/policy.yaml" --to "$home/restored" --quiet 2>/dev/null
+    "$disksync" restore --policy "$home/policy.yaml" --to "$home/restored" --json >"$work/out"
     same "$home/restored"
 }
 
@@ -156,7 +158,7 @@ restic_run() {
     flushed "$home/repository"
     after=$(bytes_below "$home/repository")
     note restic second $((after - before))
-    present second
+    present second "$home/repository"
     local sparse=
     restic restore --help | grep -q -e --sparse && sparse=--sparse
     measure restic -q -r "$home/repository" restore latest $sparse --target "$home/restored"
@@ -180,7 +182,7 @@ borg_run() {
     flushed "$repo"
     after=$(bytes_below "$repo")
     note borg second $((after - before))
-    present second
+    present second "$repo"
     mkdir "$home/restored"
     measure env -C "$home/restored" borg extract --sparse "$repo::2"
     flushed "$home/restored"
@@ -196,7 +198,7 @@ qemu_run() {
     note qemu-img full "$(bytes_below "$home/full.qcow2")"
     present second
     qemu-img convert -c -f raw -O qcow2 -o compression_type=zstd "$work/disk.img" "$home/2.qcow2"
-    sync
+    present second "$home/2.qcow2"
     measure qemu-img convert -f qcow2 -O raw "$home/2.qcow2" "$home/restored"
     flushed "$home/restored"
     note qemu-img restore 0

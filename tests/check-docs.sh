@@ -8,9 +8,15 @@ cd "${top_srcdir:?is set by make check}" || exit 1
 : "${DISKSYNC:?is set by make check}" "${PYTHON:=python3}"
 bad=0
 
-command -v podchecker >/dev/null || { echo "FAIL: podchecker is missing: it comes with perl" >&2; exit 1; }
+command -v podchecker >/dev/null || {
+    echo "FAIL: podchecker is missing: it comes with perl" >&2
+    exit 1
+}
 for page in man/*.pod plugins/*/*.pod; do
-    said=$(podchecker "$page" 2>&1) && [[ $said != *WARNING* ]] || { printf 'FAIL: %s\n' "$said"; bad=1; }
+    said=$(podchecker "$page" 2>&1) && [[ $said != *WARNING* ]] || {
+        printf 'FAIL: %s\n' "$said"
+        bad=1
+    }
 done
 
 "$PYTHON" - "$DISKSYNC" <<'END' || bad=1
@@ -119,7 +125,8 @@ for path, command in sorted(pages.items()):
             fail('%s: %s may be repeated, or not' % (path, option))
     name = plain(' '.join(sections.get('NAME', [])))
     summary = summaries.get(command, '')
-    for text, where in (name.partition(' - ')[2], path), (listed.get(command, '').rstrip('.'), 'man/disksync.pod'):
+    for text, where in ((name.partition(' - ')[2], path),
+                        (listed.get(command, '').rstrip('.'), 'man/disksync.pod')):
         if text.lower() != summary.lower():
             fail('%s: %s: "%s" is not the summary "%s"' % (where, command, text, summary))
     if not plain(' '.join(sections.get('SYNOPSIS', []))).startswith('disksync ' + command):
@@ -176,7 +183,7 @@ for path in glob.glob('man/*.pod') + glob.glob('plugins/*/*.pod'):
     for link in re.findall(r'L<(?:[^|<>]*\|)?(disksync[^<>]*)>', text):
         if link not in known:
             fail('%s: there is no page %s' % (path, link))
-    for name in re.findall(r'F<((?:docs|man|tests|sdk|plugins|packaging)/[^<>]*|[A-Z-]+\.md)>', text):
+    for name in re.findall(r'F<((?:docs|man|tests|sdk|plugins)/[^<>]*|[A-Z-]+\.md)>', text):
         if not os.path.exists(name):
             fail('%s: there is no %s' % (path, name))
 
@@ -209,7 +216,8 @@ for path in documents:
         elif anchor and anchor not in slugs(there):
             fail('%s: %s has no heading #%s' % (path, there, anchor))
     # a file that is named in the text as code counts as a link
-    for name in re.findall(r'`((?:docs|man|core|sdk|plugins|tests|bench|packaging)/[\w./*-]+)`', text):
+    tops = 'docs|man|core|sdk|plugins|tests|bench|packaging'
+    for name in re.findall(r'`((?:%s)/[\w./*-]+)`' % tops, text):
         if not glob.glob(name.rstrip('/')):
             fail('%s: there is no %s' % (path, name))
 sys.exit(bad != 0)

@@ -213,22 +213,40 @@ struct node_search {
     unsigned n;
 };
 
-/* A node's name is in its newest root. */
+/* A node's name is in its newest root, or in the newest that can be read. */
+static bool node_has_name(const struct segment_space *space, const char *name)
+{
+    struct ds_error ignored = DS_ERROR_INIT;
+    struct points points;
+    struct root root;
+    uint64_t seq;
+    bool match = false;
+    if (roots_newest(space, 0, &seq, &ignored) || !seq)
+        return false;
+    if (root_read(&root, NULL, space, seq, &ignored) == DS_OK) {
+        match = strcmp(root.node_name, name) == 0;
+        root_free(&root);
+        return match;
+    }
+    if (points_read(&points, space, NULL, NULL, &ignored))
+        return false;
+    for (size_t i = points.n; i-- > 0;)
+        if (!points.list[i].damaged) {
+            match = strcmp(points.list[i].root.node_name, name) == 0;
+            break;
+        }
+    points_free(&points);
+    return match;
+}
+
 static int node_matches(void *ud, const uint8_t uuid[UUID_SIZE])
 {
     struct node_search *search = ud;
     struct ds_error ignored = DS_ERROR_INIT;
     struct segment_space space;
-    struct root root;
-    uint64_t seq;
-    bool match = !search->name;
-    if (!match && repository_space(&space, &search->agent->repository, uuid, &ignored) == DS_OK &&
-        roots_newest(&space, 0, &seq, &ignored) == DS_OK && seq &&
-        root_read(&root, NULL, &space, seq, &ignored) == DS_OK) {
-        match = strcmp(root.node_name, search->name) == 0;
-        root_free(&root);
-    }
-    if (match) {
+    if (!search->name ||
+        (repository_space(&space, &search->agent->repository, uuid, &ignored) == DS_OK &&
+         node_has_name(&space, search->name))) {
         memcpy(search->found, uuid, UUID_SIZE);
         search->n++;
     }

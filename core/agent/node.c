@@ -119,11 +119,16 @@ int node_load(struct node *node, const char *state, struct ds_error *err)
     return rc;
 }
 
-static void memory_name(char out[64], const uint8_t repository[UUID_SIZE])
+static void memory_name(char out[64], const uint8_t repository[UUID_SIZE],
+                        const uint8_t node[UUID_SIZE])
 {
-    char uuid[UUID_TEXT];
-    text_uuid(uuid, repository);
-    snprintf(out, 64, "repository-%s", uuid);
+    uint8_t both[2 * UUID_SIZE], hash[HASH_SIZE];
+    char hex[33];
+    memcpy(both, repository, UUID_SIZE);
+    memcpy(both + UUID_SIZE, node, UUID_SIZE);
+    crypto_sha256(hash, both, sizeof both);
+    text_hex(hex, hash, 16);
+    snprintf(out, 64, "points-%s", hex);
 }
 
 enum { MEMORY_TAKEOVER = 1, MEMORY_DAMAGED = 2 };
@@ -139,7 +144,8 @@ void node_memory_attempt(struct node_memory *memory, uint64_t seq, uint64_t tag)
 }
 
 int node_memory_save(const struct node_memory *memory, const char *state,
-                     const uint8_t repository[UUID_SIZE], struct ds_error *err)
+                     const uint8_t repository[UUID_SIZE], const uint8_t node[UUID_SIZE],
+                     struct ds_error *err)
 {
     struct dynbuf record = DYNBUF_INIT(4096);
     char name[64];
@@ -152,7 +158,7 @@ int node_memory_save(const struct node_memory *memory, const char *state,
         dynbuf_le64(&record, memory->attempts[i].seq);
         dynbuf_le64(&record, memory->attempts[i].tag);
     }
-    memory_name(name, repository);
+    memory_name(name, repository, node);
     int rc = dynbuf_ok(&record) ? state_put(state, name, record.data, record.len, err)
                                 : ds_fail(err, DS_ENOMEM, "no memory for the node's record");
     dynbuf_free(&record);
@@ -160,13 +166,14 @@ int node_memory_save(const struct node_memory *memory, const char *state,
 }
 
 int node_memory_load(struct node_memory *memory, const char *state,
-                     const uint8_t repository[UUID_SIZE], struct ds_error *err)
+                     const uint8_t repository[UUID_SIZE], const uint8_t node[UUID_SIZE],
+                     struct ds_error *err)
 {
     void *data;
     size_t len;
     char name[64];
     memset(memory, 0, sizeof *memory);
-    memory_name(name, repository);
+    memory_name(name, repository, node);
     int rc = state_get(state, name, &data, &len, err);
     if (rc == DS_ENOENT || rc == DS_EDAMAGED)
         return DS_OK; /* hints only: without them the newest root is looked for */

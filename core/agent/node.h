@@ -22,7 +22,7 @@ struct node {
     size_t n_excluded;
 };
 
-/* What this node knows of one repository. */
+/* What a node knows of its points in one repository. */
 struct node_memory {
     uint64_t seq;            /* newest root that it committed; 0 = none */
     uint8_t hash[HASH_SIZE];
@@ -47,8 +47,10 @@ int node_exclude(struct node *node, const char *identity, struct ds_error *err);
 /* Remembers an attempt; the oldest goes when there are too many. */
 void node_memory_attempt(struct node_memory *memory, uint64_t seq, uint64_t tag);
 int node_memory_load(struct node_memory *memory, const char *state,
-                     const uint8_t repository[UUID_SIZE], struct ds_error *err);
+                     const uint8_t repository[UUID_SIZE], const uint8_t node[UUID_SIZE],
+                     struct ds_error *err);
 int node_memory_save(const struct node_memory *memory, const char *state,
-                     const uint8_t repository[UUID_SIZE], struct ds_error *err);
+                     const uint8_t repository[UUID_SIZE], const uint8_t node[UUID_SIZE],
+                     struct ds_error *err);
 
 #endif

@@ -52,6 +52,8 @@ static int collect_with(struct cli *cli, struct agent *agent)
     if (cli_has(cli, "no-grace"))
         options.grace_ns = 0;
     int rc = pick_open(agent, cli, &err);
+    if (!rc)
+        rc = repository_check_write(&agent->repository, &err);
     if (!rc && !options.dry_run)
         rc = objects_prove(agent->objects, &err); /* that it may remove; and for the store's clock */
     if (!rc) {

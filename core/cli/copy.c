@@ -54,6 +54,8 @@ static int open_target(struct cli *cli, struct agent *to, const uint8_t node[UUI
         }
     }
     if (!rc)
+        rc = repository_check_write(&to->repository, err);
+    if (!rc)
         rc = repository_space(&to->space, &to->repository, node, err);
     return rc ? rc : repository_add_node(&to->repository, node, err);
 }

@@ -104,18 +104,43 @@ const char *cli_status_name(int status)
     return cli_explanation(status)->name;
 }
 
+static void explain_json(struct json *j, const struct cli_explanation *e)
+{
+    json_object(j, NULL);
+    json_string(j, "code", e->name);
+    json_i64(j, "status", e->status);
+    json_string(j, "cause", e->cause);
+    json_string(j, "remedy", e->remedy);
+    json_i64(j, "exit_code", e->exit_code);
+    json_object_end(j);
+}
+
+static int explain_all(struct cli *cli)
+{
+    struct dynbuf out = DYNBUF_INIT(65536);
+    struct json j = json_to(&out, true);
+    json_object(&j, NULL);
+    json_array(&j, "codes");
+    for (size_t i = 0; i < N_TABLE; i++) {
+        if (cli->json)
+            explain_json(&j, &table[i]);
+        else
+            cli_say(cli, "%-18s %s\n", table[i].name, table[i].cause);
+    }
+    json_array_end(&j);
+    json_object_end(&j);
+    if (cli->json)
+        return cli_json(cli, &out);
+    dynbuf_free(&out);
+    return CLI_DONE;
+}
+
 static int explain_one(struct cli *cli, const struct cli_explanation *e)
 {
     if (cli->json) {
         struct dynbuf out = DYNBUF_INIT(8192);
         struct json j = json_to(&out, true);
-        json_object(&j, NULL);
-        json_string(&j, "code", e->name);
-        json_i64(&j, "status", e->status);
-        json_string(&j, "cause", e->cause);
-        json_string(&j, "remedy", e->remedy);
-        json_i64(&j, "exit_code", e->exit_code);
-        json_object_end(&j);
+        explain_json(&j, e);
         return cli_json(cli, &out);
     }
     cli_say(cli, "%s (status %d, exit code %d)\n  cause:  %s\n  remedy: %s\n", e->name, e->status,
@@ -126,11 +151,8 @@ static int explain_one(struct cli *cli, const struct cli_explanation *e)
 static int run(struct cli *cli)
 {
     uint64_t number;
-    if (cli->n_operands == 0) {
-        for (size_t i = 0; i < N_TABLE; i++)
-            cli_say(cli, "%-18s %s\n", table[i].name, table[i].cause);
-        return CLI_DONE;
-    }
+    if (cli->n_operands == 0)
+        return explain_all(cli);
     const char *name = cli->operands[0];
     const struct cli_explanation *e = cli_explanation_by_name(name);
     if (!e && text_parse_u64(&number, name[0] == '-' ? name + 1 : name, 1000) &&

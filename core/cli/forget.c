@@ -110,6 +110,8 @@ static int forget_with(struct cli *cli, struct agent *agent)
     size_t n = 0;
     int rc = pick_open(agent, cli, &err), code;
     if (!rc)
+        rc = repository_check_write(&agent->repository, &err);
+    if (!rc)
         rc = points_read(&plan.points, &agent->space, NULL, NULL, &err);
     if (!rc)
         rc = plan_make(cli, agent, &plan, &err);

@@ -38,15 +38,15 @@ struct secret {
     size_t len;
 };
 
-/* A passphrase loses one final line break, as everywhere; a key file is taken as it is. */
-static int read_secret(struct secret *secret, const char *path, bool text, struct ds_error *err)
+/* A secret loses one final line break, as where the policy names its file. */
+static int read_secret(struct secret *secret, const char *path, struct ds_error *err)
 {
     void *data;
     int rc = os_read_file(path, 65536, &data, &secret->len, err);
     if (rc)
         return rc;
     secret->bytes = data;
-    if (text && secret->len && secret->bytes[secret->len - 1] == '\n') {
+    if (secret->len && secret->bytes[secret->len - 1] == '\n') {
         secret->len--;
         if (secret->len && secret->bytes[secret->len - 1] == '\r')
             secret->len--;
@@ -64,9 +64,11 @@ static int add(struct cli *cli, struct agent *agent)
     char recovery[RECOVERY_TEXT] = "";
     text_copy(info.name, sizeof info.name, cli->operands[0]);
     int rc = agent_open_repository(agent, true, &err);
+    if (!rc)
+        rc = repository_check_write(&agent->repository, &err);
     if (!rc && (passphrase || key)) {
         info.kind = passphrase ? SLOT_PASSPHRASE : SLOT_KEY_FILE;
-        rc = read_secret(&secret, passphrase ? passphrase : key, passphrase != NULL, &err);
+        rc = read_secret(&secret, passphrase ? passphrase : key, &err);
     } else if (!rc) {
         rc = os_random(random, sizeof random, &err);
         recovery_text(recovery, random);
@@ -98,6 +100,8 @@ static int remove_slot(struct cli *cli, struct agent *agent)
 {
     struct ds_error err = DS_ERROR_INIT;
     int rc = agent_open_repository(agent, true, &err);
+    if (!rc)
+        rc = repository_check_write(&agent->repository, &err);
     if (!rc)
         rc = repository_key_remove(&agent->repository, cli->operands[0], &err);
     return rc ? cli_error(cli, &err) : finish(cli, "removed", cli->operands[0], NULL);

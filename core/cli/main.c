@@ -111,6 +111,8 @@ static int unknown_command(int argc, char **argv)
     fprintf(stderr, "disksync: there is no command '%s'", word);
     if (nearest)
         fprintf(stderr, ": did you mean '%s'?", nearest);
+    else
+        fprintf(stderr, ".");
     fprintf(stderr, " See disksync --help.\n");
     return CLI_USAGE;
 }

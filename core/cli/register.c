@@ -35,7 +35,8 @@ static int say(struct cli *cli, struct agent *agent, bool created, bool register
 {
     char node[UUID_TEXT];
     text_uuid(node, agent->node.uuid);
-    cli_say(cli, "%s as node %s (%s) of %s\n", registered ? "Registered" : "Already registered",
+    cli_say(cli, "%s as node %s (%s) of %s\n",
+            registered || cli_has(cli, "node") ? "Registered" : "Already registered",
             agent->node.name, node, objects_info(agent->objects)->location);
     for (size_t i = 0; i < agent->node.n_excluded; i++)
         cli_say(cli, "    never replicated: %s\n", agent->node.excluded[i]);
@@ -49,12 +50,14 @@ static int say(struct cli *cli, struct agent *agent, bool created, bool register
 static int take_over(struct agent *agent, struct ds_error *err)
 {
     struct node_memory memory;
-    int rc = node_memory_load(&memory, agent->policy->state, agent->repository.uuid, err);
+    int rc = node_memory_load(&memory, agent->policy->state, agent->repository.uuid,
+                              agent->node.uuid, err);
     if (rc)
         return rc;
     memset(&memory, 0, sizeof memory);
     memory.takeover = true;
-    return node_memory_save(&memory, agent->policy->state, agent->repository.uuid, err);
+    return node_memory_save(&memory, agent->policy->state, agent->repository.uuid,
+                            agent->node.uuid, err);
 }
 
 /* --node: this machine becomes a node that the repository knows. */

@@ -53,13 +53,37 @@ static int report(struct cli *cli, const struct root *root, const struct root_di
     return CLI_DONE;
 }
 
+/* The inventory with those of the policy's selectors that match something: one disk may be gone,
+ * that is why there is a restore, and the others must be protected all the same. */
+static void inventory_of_rest(struct disk_inventory *inventory, const struct policy *policy)
+{
+    struct ds_error ignored = DS_ERROR_INIT;
+    struct policy one = *policy, rest = *policy;
+    const char **found = calloc(policy->n_include + 1, sizeof *found);
+    rest.include = found;
+    rest.n_include = 0;
+    for (size_t i = 0; found && i < policy->n_include; i++) {
+        one.include = &policy->include[i];
+        one.n_include = 1;
+        if (disk_inventory_read(inventory, &one, &ignored) == DS_OK)
+            found[rest.n_include++] = policy->include[i];
+        disk_inventory_free(inventory);
+    }
+    if (rest.n_include)
+        disk_inventory_read(inventory, &rest, &ignored);
+    free((void *)found);
+}
+
 /* The policy's own disks, which a restore must not touch; those that can't be listed protect
  * nothing, and then the system's own checks remain. */
 static size_t protect(struct agent *agent, struct disk_inventory *inventory, const char ***paths)
 {
     struct ds_error ignored = DS_ERROR_INIT;
     size_t n = 0;
-    disk_inventory_read(inventory, agent->policy, &ignored);
+    if (disk_inventory_read(inventory, agent->policy, &ignored)) {
+        disk_inventory_free(inventory);
+        inventory_of_rest(inventory, agent->policy);
+    }
     *paths = calloc(2 * inventory->n + 1, sizeof **paths);
     for (size_t i = 0; *paths && i < inventory->n; i++) {
         const struct disk *disk = &inventory->disks[i];

@@ -20,7 +20,8 @@ static int gather(struct agent *agent, struct facts *f, struct ds_error *err)
     if (!rc)
         rc = agent_use_own_node(agent, err);
     if (!rc)
-        rc = node_memory_load(&f->memory, agent->policy->state, agent->repository.uuid, err);
+        rc = node_memory_load(&f->memory, agent->policy->state, agent->repository.uuid,
+                              agent->node.uuid, err);
     if (!rc)
         rc = roots_newest(&agent->space, 0, &seq, err);
     if (!rc && seq)

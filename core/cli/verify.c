@@ -78,7 +78,10 @@ static int verify_with(struct cli *cli, struct agent *agent)
                                       .interrupted = &cli->interrupted,
                                       .progress = on_progress, .damaged = on_damaged,
                                       .ud = &listing };
-    int rc = pick_open(agent, cli, &err);
+    /* The header and the key slots as they are in the store, not as this node saved them. */
+    int rc = agent_open_repository(agent, true, &err);
+    if (!rc)
+        rc = pick_open(agent, cli, &err);
     if (!rc && point && !cli_has(cli, "all")) {
         struct root root;
         rc = pick_point(&root, &agent->space, point, &err);
@@ -105,6 +108,8 @@ static int verify_with(struct cli *cli, struct agent *agent)
 
 static int run(struct cli *cli)
 {
+    if (cli_has(cli, "all") && cli_has(cli, "point"))
+        return cli_usage_error(cli, "--all and --point exclude each other");
     return pick_run(cli, verify_with);
 }
 

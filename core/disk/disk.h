@@ -91,6 +91,9 @@ void disk_free(struct disk *disk);
  * mounted, used as swap or claimed; or an image file is attached to a loop device. A path that
  * does not exist is unused. */
 int disk_check_unused(const char *path, struct ds_error *err);
+/* True if a write to `path` may change `disk` (a device or an image file): it is the same, a
+ * partition of it, a loop device on it, or a device stacked on one of these. */
+bool disk_lies_on(const char *path, const char *disk);
 
 /* A reader over an open file or device; `sector` as given. Any alignment, also on direct files;
  * any number of threads. Where direct I/O is not to be had, `direct` is false after the open. The

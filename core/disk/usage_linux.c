@@ -424,6 +424,74 @@ int system_usage_walk(const struct system_usage *usage, const char *path, system
     return rc;
 }
 
+/* ---- what lies below ---- */
+
+static bool same_node(const struct stat *a, const struct stat *b)
+{
+    if (S_ISBLK(a->st_mode) || S_ISBLK(b->st_mode))
+        return S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+struct below {
+    const struct stat *disk;
+    char folder[128];
+    unsigned depth;
+    bool found;
+};
+
+static bool lies_on(const struct stat *st, const struct stat *disk, unsigned depth);
+
+static bool device_lies_on(dev_t dev, const struct stat *disk, unsigned depth)
+{
+    struct stat st;
+    memset(&st, 0, sizeof st);
+    st.st_mode = S_IFBLK;
+    st.st_rdev = dev;
+    return lies_on(&st, disk, depth);
+}
+
+static int visit_slave(void *ud, const char *name)
+{
+    struct below *below = ud;
+    char folder[PATH_MAX];
+    dev_t dev;
+    snprintf(folder, sizeof folder, "%s/%s", below->folder, name);
+    below->found = below->found || (sysfs_dev(folder, &dev) &&
+                                    device_lies_on(dev, below->disk, below->depth));
+    return DS_OK;
+}
+
+/* From a partition to its disk, a loop device to its file, a stacked device to what it is on. */
+static bool lies_on(const struct stat *st, const struct stat *disk, unsigned depth)
+{
+    struct below below = { .disk = disk, .depth = depth + 1 };
+    struct ds_error ignored = DS_ERROR_INIT;
+    char folder[64], path[OS_PATH_MAX];
+    struct stat file;
+    dev_t dev;
+    if (same_node(st, disk))
+        return true;
+    if (!S_ISBLK(st->st_mode) || depth >= DEPTH_MAX)
+        return false;
+    sysfs_folder(folder, sizeof folder, st->st_rdev);
+    snprintf(below.folder, sizeof below.folder, "%s/..", folder);
+    if (sysfs_has(folder, "partition"))
+        return sysfs_dev(below.folder, &dev) && device_lies_on(dev, disk, depth + 1);
+    if (sysfs_text(folder, "loop/backing_file", path, sizeof path))
+        return stat(path, &file) == 0 && lies_on(&file, disk, depth + 1);
+    snprintf(below.folder, sizeof below.folder, "%s/slaves", folder);
+    if (sysfs_has(below.folder, ""))
+        os_list(below.folder, visit_slave, &below, &ignored);
+    return below.found;
+}
+
+bool disk_lies_on(const char *path, const char *disk)
+{
+    struct stat st, other;
+    return stat(path, &st) == 0 && stat(disk, &other) == 0 && lies_on(&st, &other, 0);
+}
+
 bool system_is_claimed(const char *path)
 {
     struct stat st;

@@ -162,6 +162,16 @@ int system_usage_walk(const struct system_usage *usage, const char *path, system
     return rc;
 }
 
+/* A volume or partition has its disk's number too. */
+bool disk_lies_on(const char *path, const char *disk)
+{
+    DWORD a, b;
+    if (os_same_file(path, disk))
+        return true;
+    return os_kind(path) != OS_REGULAR && os_kind(disk) != OS_REGULAR && disk_number(path, &a) &&
+           disk_number(disk, &b) && a == b;
+}
+
 bool system_is_claimed(const char *path)
 {
     (void)path;

@@ -126,12 +126,16 @@ static enum preflight_verdict check_repository(struct run *run, struct ds_error 
 
 static enum preflight_verdict check_node(struct run *run, struct ds_error *why)
 {
+    struct node_memory memory;
     struct root root;
     uint64_t newest;
     if (!run->has_repository)
         return PREFLIGHT_SKIPPED;
     if (agent_use_own_node(run->agent, why))
         return PREFLIGHT_WARNING;
+    if (node_memory_load(&memory, run->agent->policy->state, run->agent->repository.uuid,
+                         run->agent->node.uuid, why))
+        return PREFLIGHT_REFUSAL;
     if (roots_newest(&run->agent->space, 0, &newest, why))
         return PREFLIGHT_REFUSAL;
     if (newest == 0) {
@@ -140,7 +144,8 @@ static enum preflight_verdict check_node(struct run *run, struct ds_error *why)
     }
     if (root_read(&root, NULL, &run->agent->space, newest, why))
         return PREFLIGHT_REFUSAL;
-    bool clone = memcmp(root.instance, run->agent->node.instance, HASH_SIZE) != 0;
+    bool clone = !memory.takeover &&
+                 memcmp(root.instance, run->agent->node.instance, HASH_SIZE) != 0;
     root_free(&root);
     if (clone) {
         ds_fail(why, DS_ECLONE, "another machine wrote the newest point of this node: disksync "

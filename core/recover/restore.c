@@ -16,6 +16,7 @@
 #define CACHE_BYTES ((size_t)32 << 20)
 #define WORKERS_MAX 16u
 #define HELD_MAX 4096u
+#define GATHER_BYTES ((size_t)2 << 20)
 
 struct held { /* a block that is written last */
     uint64_t number;
@@ -47,6 +48,9 @@ struct worker {
     struct leaf leaf;
     uint64_t index;
     uint8_t *scratch; /* a block of the target */
+    uint8_t *block, *gather; /* gather: the aligned part of block; blocks not yet written */
+    size_t gathered;         /* bytes in gather, for gather_offset on */
+    uint64_t gather_offset;
     struct restore_report part;
     unsigned first;   /* of the run */
 };
@@ -77,6 +81,28 @@ static int target_has(struct worker *w, uint64_t offset, uint32_t len, const uin
     return DS_OK;
 }
 
+/* Writes what was gathered; at the latest at the end of each leaf. */
+static int gather_write(struct worker *w, struct ds_error *err)
+{
+    size_t n = w->gathered;
+    w->gathered = 0;
+    return n ? target_write(&w->restore->target, w->gather, n, w->gather_offset, err) : DS_OK;
+}
+
+/* Joins neighbouring blocks to large, aligned writes. */
+static int gather_add(struct worker *w, const void *plain, uint32_t len, uint64_t offset,
+                      struct ds_error *err)
+{
+    int rc = DS_OK;
+    if (w->gather_offset + w->gathered != offset || w->gathered + len > GATHER_BYTES)
+        rc = gather_write(w, err);
+    if (w->gathered == 0)
+        w->gather_offset = offset;
+    memcpy(w->gather + w->gathered, plain, len);
+    w->gathered += len;
+    return rc;
+}
+
 static int block_write(struct worker *w, uint64_t number, const void *plain, uint32_t len,
                        struct ds_error *err)
 {
@@ -91,7 +117,7 @@ static int block_write(struct worker *w, uint64_t number, const void *plain, uin
         return DS_OK;
     }
     w->part.written_bytes += len;
-    return target_write(&r->target, plain, len, number * r->disk->shape.block_size, err);
+    return gather_add(w, plain, len, number * r->disk->shape.block_size, err);
 }
 
 static int block_arrived(void *ud, unsigned i, const struct slot *slot, void *plain, size_t len,
@@ -196,7 +222,7 @@ static int leaf_restore(struct worker *w, struct ds_error *err)
         }
         i += count;
     }
-    return rc;
+    return rc ? rc : gather_write(w, err);
 }
 
 /* ---- workers ---- */
@@ -254,8 +280,10 @@ static bool worker_start(struct worker *w, struct restore *r)
     w->pages = segment_reader_new(r->cache, MAP_PAGE_MAX);
     w->hasher = hasher_new(r->space->id_algorithm, r->space->keys.id);
     w->scratch = malloc(block);
-    if (!w->reader || !w->pages || !w->hasher || !w->scratch)
+    w->block = malloc(GATHER_BYTES + TARGET_ALIGN);
+    if (!w->reader || !w->pages || !w->hasher || !w->scratch || !w->block)
         return false;
+    w->gather = w->block + (TARGET_ALIGN - (uintptr_t)w->block % TARGET_ALIGN) % TARGET_ALIGN;
     root_map(&w->map, r->disk, r->cache, w->pages);
     return thread_start(&w->thread, worker_thread, w);
 }
@@ -281,6 +309,7 @@ static void workers_run(struct restore *r)
         segment_reader_free(workers[i].pages);
         hasher_free(workers[i].hasher);
         free(workers[i].scratch);
+        free(workers[i].block);
     }
     free(workers);
 }
@@ -439,10 +468,10 @@ static int check_target(const struct restore_options *options, struct ds_error *
     if (options->force)
         return DS_OK;
     for (size_t i = 0; i < options->n_protected; i++)
-        if (os_same_file(options->target, options->protected_paths[i]))
+        if (disk_lies_on(options->target, options->protected_paths[i]))
             return ds_fail(err, DS_EPROTECTED,
-                           "%s is a disk that the policy replicates: restore to another target, or "
-                           "use --force", options->target);
+                           "%s is a disk that the policy replicates, or lies on one: restore to "
+                           "another target, or use --force", options->target);
     return disk_check_unused(options->target, err);
 }
 
@@ -461,7 +490,8 @@ int restore_disk(const struct segment_space *space, const struct root_disk *disk
                  struct ds_error *err)
 {
     struct restore r = { .space = space, .disk = disk, .options = options, .report = report,
-                         .err = DS_ERROR_INIT, .target = { .file = OS_FILE_INIT } };
+                         .err = DS_ERROR_INIT,
+                         .target = { .file = OS_FILE_INIT, .direct = OS_FILE_INIT } };
     uint64_t begun = os_mono_ns(), cpu = os_cpu_ns();
     memset(report, 0, sizeof *report);
     report->disk_bytes = disk->shape.bytes;

@@ -12,7 +12,7 @@ int target_open(struct target *target, const char *path, uint64_t bytes, bool ke
 {
     enum os_kind kind = os_kind(path);
     memset(target, 0, sizeof *target);
-    target->file.handle = OS_NO_FILE;
+    target->file.handle = target->direct.handle = OS_NO_FILE;
     target->device = kind == OS_BLOCK_DEVICE || kind == OS_OTHER;
     if (kind == OS_DIRECTORY)
         return ds_fail(err, DS_EINVAL, "%s is a folder: name a device or an image file", path);
@@ -37,6 +37,10 @@ int target_open(struct target *target, const char *path, uint64_t bytes, bool ke
     if (!rc && target->bytes < bytes)
         rc = ds_fail(err, DS_ENOSPC, "%s has %llu bytes, the disk has %llu: use a larger target",
                      path, (unsigned long long)target->bytes, (unsigned long long)bytes);
+    /* A restore writes much and reads nothing back: the page cache would cost a copy and memory. */
+    struct ds_error ignored = DS_ERROR_INIT;
+    if (!rc && os_open(&target->direct, path, OS_WRITE | OS_DIRECT, &ignored))
+        target->direct.handle = OS_NO_FILE;
     if (rc)
         target_close(target);
     return rc;
@@ -44,12 +48,19 @@ int target_open(struct target *target, const char *path, uint64_t bytes, bool ke
 
 void target_close(struct target *target)
 {
+    os_close(&target->direct);
     os_close(&target->file);
 }
 
 int target_write(struct target *target, const void *data, size_t n, uint64_t offset,
                  struct ds_error *err)
 {
+    bool aligned = (offset | n | (uintptr_t)data) % TARGET_ALIGN == 0;
+    struct ds_error ignored = DS_ERROR_INIT;
+    /* What fails past the cache is written through it, which tells the reason if there is one. */
+    if (aligned && target->direct.handle != OS_NO_FILE &&
+        os_pwrite(&target->direct, data, n, offset, target->path, &ignored) == DS_OK)
+        return DS_OK;
     return os_pwrite(&target->file, data, n, offset, target->path, err);
 }
 

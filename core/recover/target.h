@@ -8,6 +8,7 @@
 
 struct target {
     struct os_file file;
+    struct os_file direct; /* the same past the page cache, where that works; for large writes */
     char path[OS_PATH_MAX];
     uint64_t bytes;    /* capacity */
     bool device;
@@ -19,6 +20,9 @@ struct target {
 int target_open(struct target *target, const char *path, uint64_t bytes, bool keep, bool exclusive,
                 struct ds_error *err);
 void target_close(struct target *target);
+/* Fastest in large pieces whose memory, offset and length are multiples of TARGET_ALIGN: they don't
+ * pass through the page cache. */
+#define TARGET_ALIGN 4096u
 int target_write(struct target *target, const void *data, size_t n, uint64_t offset,
                  struct ds_error *err);
 /* Makes a range read as zeros, as holes where the target can. */

@@ -5,6 +5,7 @@
 #include "core/recover/transfer.h"
 
 #include "core/base/bytes.h"
+#include "core/base/log.h"
 #include "core/base/os.h"
 
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct transfer {
     const struct root_disk *disk, *base_disk;
     struct map_reader map, map_before;
     bool can_skip;
+    bool distrust; /* the target's base has damaged pages: every block is sent anew */
     struct leaf leaf, target;
     uint64_t index;
     unsigned first;
@@ -167,7 +169,7 @@ static void disk_choose(struct transfer *t, uint32_t i)
 {
     const struct root_disk *before = NULL;
     t->disk = &t->source.disks[i];
-    t->base_disk = t->has_base ? root_find_disk(&t->base, t->disk->identity) : NULL;
+    t->base_disk = t->has_base && !t->distrust ? root_find_disk(&t->base, t->disk->identity) : NULL;
     if (t->base_disk && (t->base_disk->number != t->disk->number ||
                          t->base_disk->shape.block_size != t->disk->shape.block_size ||
                          t->base_disk->shape.bytes != t->disk->shape.bytes))
@@ -229,6 +231,28 @@ static int next_base(struct transfer *t, uint64_t seq, struct ds_error *err)
     return rc;
 }
 
+static void on_base_damaged(void *ud, const struct ds_error *why)
+{
+    struct transfer *t = ud;
+    log_printf(DS_LOG_WARNING, "repository.damaged", "%s; the point is sent whole", why->msg);
+    t->distrust = true;
+}
+
+/* Places all disks of the source point in a new point of the target. */
+static int disks_place(struct transfer *t, struct ds_error *err)
+{
+    int rc = point_writer_new(&t->writer, t->to, t->has_base ? &t->base : NULL, t->base_hash,
+                              on_base_damaged, t, err);
+    if (!rc)
+        rc = draft_point(t, err);
+    for (uint32_t i = 0; !rc && i < t->source.n_disks; i++) {
+        disk_choose(t, i);
+        rc = disk_place(t, i, err);
+        t->report->sent_bytes += point_writer_root(t->writer)->disks[i].sent_bytes;
+    }
+    return rc;
+}
+
 static int point_copy(struct transfer *t, uint64_t seq, struct ds_error *err)
 {
     uint64_t objects = 0, bytes = 0, made = 0;
@@ -236,14 +260,11 @@ static int point_copy(struct transfer *t, uint64_t seq, struct ds_error *err)
     int rc = root_read(&t->source, NULL, t->from, seq, err);
     if (rc)
         return rc;
-    rc = point_writer_new(&t->writer, t->to, t->has_base ? &t->base : NULL, t->base_hash, NULL,
-                          NULL, err);
-    if (!rc)
-        rc = draft_point(t, err);
-    for (uint32_t i = 0; !rc && i < t->source.n_disks; i++) {
-        disk_choose(t, i);
-        rc = disk_place(t, i, err);
-        t->report->sent_bytes += point_writer_root(t->writer)->disks[i].sent_bytes;
+    t->distrust = false;
+    rc = disks_place(t, err);
+    if (!rc && t->distrust) { /* what lay below a damaged page was inherited as UNKNOWN */
+        point_writer_free(t->writer);
+        rc = disks_place(t, err);
     }
     if (!rc)
         rc = point_writer_commit(t->writer, hash, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verify.c - see verify.h. First the maps of all points are walked, which marks every slot in use;
  * then each segment with a mark is read once, by several workers. The mutex guards the next
- * segment, the report and the list of damaged slots. */
+ * segment, the report and the list of damaged slots. Points are walked from the newest on: a page
+ * that several share is seen below the one that the next sync builds on. */
 #include "core/recover/verify.h"
 
 #include "core/base/bytes.h"
@@ -10,6 +11,7 @@
 #include "core/recover/damage.h"
 #include "core/s3block/marks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WORKERS_MAX 16u
@@ -25,6 +27,10 @@ struct verify {
     struct verify_report *report;
     struct points points;
     struct marks *marks;
+    /* What the references above a leaf say of it; of the map of claims_of. */
+    struct map_reader *claims;
+    struct segment_reader *claims_scratch;
+    const struct root_disk *claims_of;
     struct mark **list;
     size_t n, cap, next;
     struct mutex lock;
@@ -54,6 +60,11 @@ static void tell(struct verify *v, const struct segment_name *name, const char *
         v->options->damaged(v->options->ud, key, what);
 }
 
+static bool is_damage(int rc)
+{
+    return rc == DS_EDAMAGED || rc == DS_EFORMAT;
+}
+
 /* ---- maps ---- */
 
 static int on_damaged_page(void *ud, const struct root_disk *disk, unsigned level, uint64_t index,
@@ -66,11 +77,46 @@ static int on_damaged_page(void *ud, const struct root_disk *disk, unsigned leve
     return DS_OK;
 }
 
+/* Whether the references above say of a leaf which of its blocks are known as the leaf does: a sync
+ * goes by them alone. */
+static int leaf_claimed(struct verify *v, const struct root_disk *disk, uint64_t index,
+                        const struct leaf *leaf, bool *rightly, struct ds_error *err)
+{
+    uint64_t known[2], claimed[2], span;
+    if (v->claims_of != disk)
+        root_map(v->claims, disk, marks_cache(v->marks), v->claims_scratch);
+    v->claims_of = disk;
+    leaf_known(leaf, known);
+    *rightly = true;
+    int rc = map_reader_known(v->claims, index, claimed, &span, err);
+    if (!rc)
+        *rightly = memcmp(known, claimed, sizeof known) == 0;
+    return is_damage(rc) ? DS_OK : rc; /* such a page is told of where it is walked */
+}
+
+static int claim_check(struct verify *v, const struct root_disk *disk, uint64_t index,
+                       const struct leaf *leaf, struct ds_error *err)
+{
+    char what[128];
+    bool rightly;
+    int rc = leaf_claimed(v, disk, index, leaf, &rightly, err);
+    if (rc || rightly)
+        return rc;
+    snprintf(what, sizeof what, "leaf %llu of disk %u: its reference says wrongly what is known",
+             (unsigned long long)index, disk->number);
+    v->report->damaged_pages++;
+    tell(v, NULL, what);
+    return DS_OK;
+}
+
 /* The leaf's ids and places against the tables of the segments. */
 static int on_leaf(void *ud, const struct root_disk *disk, uint64_t index, const struct leaf *leaf,
                    struct ds_error *err)
 {
     struct verify *v = ud;
+    int claim = claim_check(v, disk, index, leaf, err);
+    if (claim)
+        return claim;
     for (unsigned i = 0; i < leaf->n; i++) {
         const struct segment *segment;
         struct ds_error why = DS_ERROR_INIT;
@@ -96,11 +142,35 @@ static int on_leaf(void *ud, const struct root_disk *disk, uint64_t index, const
     return DS_OK;
 }
 
+/* A root names the one before it and its hash: where both are there, they must fit. */
+static int chain_check(struct verify *v, size_t i, struct ds_error *err)
+{
+    const struct point *point = &v->points.list[i], *before = i ? point - 1 : NULL;
+    uint8_t hash[HASH_SIZE];
+    char what[128];
+    struct root root;
+    bool good = point->root.previous == point->seq - 1;
+    if (good && before && before->seq == point->root.previous && !before->damaged) {
+        int rc = root_read(&root, hash, v->space, before->seq, err);
+        if (rc)
+            return rc == DS_ENOENT || is_damage(rc) ? DS_OK : rc; /* since it was listed */
+        root_free(&root);
+        good = memcmp(hash, point->root.previous_hash, HASH_SIZE) == 0;
+    }
+    if (good)
+        return DS_OK;
+    snprintf(what, sizeof what, "point %llu was built on another root than the one before it",
+             (unsigned long long)point->seq);
+    v->report->damaged_points++;
+    tell(v, NULL, what);
+    return DS_OK;
+}
+
 static int mark_points(struct verify *v, struct ds_error *err)
 {
     struct marks_listener listener = { on_leaf, on_damaged_page, v };
     int rc = DS_OK;
-    for (size_t i = 0; !rc && i < v->points.n; i++) {
+    for (size_t i = v->points.n; !rc && i-- > 0;) {
         const struct point *point = &v->points.list[i];
         bool newest = i + 1 == v->points.n;
         if ((v->options->point && point->seq != v->options->point) ||
@@ -110,6 +180,8 @@ static int mark_points(struct verify *v, struct ds_error *err)
         if (point->damaged)
             v->report->damaged_points++;
         else
+            rc = chain_check(v, i, err);
+        if (!rc && !point->damaged)
             rc = marks_root(v->marks, &point->root, &listener, err);
         if (!rc && v->options->interrupted && *v->options->interrupted)
             rc = ds_fail(err, DS_ECANCELLED, "interrupted");
@@ -159,11 +231,6 @@ static int slot_read(void *ud, unsigned i, const struct slot *slot, void *plain,
     w->verify->report->bytes += len;
     mutex_unlock(&w->verify->lock);
     return DS_OK;
-}
-
-static bool is_damage(int rc)
-{
-    return rc == DS_EDAMAGED || rc == DS_EFORMAT;
 }
 
 /* Marked slots [from, to) of one kind: as runs, and one by one where a run has damage. */
@@ -351,9 +418,11 @@ static int heal_leaf(void *ud, const struct root_disk *disk, uint64_t index,
                      const struct leaf *leaf, struct ds_error *err)
 {
     struct verify *v = ud;
-    int rc = DS_OK;
+    bool rightly;
+    int rc = leaf_claimed(v, disk, index, leaf, &rightly, err);
     for (unsigned i = 0; !rc && i < leaf->n; i++)
-        if (leaf->states[i] == BLOCK_DATA && is_bad(v, &leaf->segments[i], leaf->slots[i]))
+        if (!rightly ||
+            (leaf->states[i] == BLOCK_DATA && is_bad(v, &leaf->segments[i], leaf->slots[i])))
             rc = run_add(v, disk->number, index * FANOUT + i, 1, err);
     return rc;
 }
@@ -397,6 +466,8 @@ static void on_damaged_root(void *ud, uint64_t seq, const struct ds_error *why)
 
 static void verify_free(struct verify *v)
 {
+    segment_reader_free(v->claims_scratch);
+    free(v->claims);
     marks_free(v->marks);
     points_free(&v->points);
     free((void *)v->list);
@@ -413,8 +484,10 @@ int verify_points(const struct segment_space *space, const struct verify_options
     uint64_t begun = os_mono_ns(), cpu = os_cpu_ns();
     memset(report, 0, sizeof *report);
     v.marks = marks_new(space);
-    int rc = v.marks && mutex_init(&v.lock) ? DS_OK
-                                            : ds_fail(err, DS_ENOMEM, "no memory to verify");
+    v.claims = calloc(1, sizeof *v.claims);
+    v.claims_scratch = v.marks ? segment_reader_new(marks_cache(v.marks), MAP_PAGE_MAX) : NULL;
+    bool good = v.claims && v.claims_scratch && mutex_init(&v.lock);
+    int rc = good ? DS_OK : ds_fail(err, DS_ENOMEM, "no memory to verify");
     if (!rc)
         rc = points_read(&v.points, space, on_damaged_root, &v, err);
     if (!rc)

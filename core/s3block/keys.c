@@ -243,7 +243,7 @@ int slot_open(struct keyring *ring, const char *name, const void *object, size_t
     if (rc)
         return rc;
     if (memcmp(parts.repository, repository, UUID_SIZE) != 0)
-        return ds_fail(err, DS_EDAMAGED, "k/%s belongs to another repository", name);
+        return ds_fail(err, DS_EDAMAGED, "k/%s and h belong to different repositories", name);
     memcpy(payload, parts.sealed, parts.payload);
     memcpy(tag, parts.sealed + parts.payload, TAG_SIZE);
     if (!slot_kek(kek, info.kind, secret, len, parts.salt, &parts.cost) ||

@@ -252,7 +252,9 @@ int point_writer_block(struct point_writer *w, unsigned i, const struct prepared
                        struct ds_error *err)
 {
     struct root_disk *disk = &w->draft.disks[w->disk];
-    if (prepared->same || (prepared->state != BLOCK_DATA && w->leaf.states[i] == prepared->state))
+    /* UNKNOWN over UNKNOWN replaces a leaf that could not be read: see copy.c. */
+    if (prepared->same || ((prepared->state == BLOCK_ZERO || prepared->state == BLOCK_BAD) &&
+                           w->leaf.states[i] == prepared->state))
         return DS_OK;
     w->leaf_dirty = true;
     w->leaf.states[i] = prepared->state;
@@ -345,8 +347,10 @@ static uint32_t checkpoint_disks(const struct point_writer *w, struct root_disk 
         *disk = *draft;
         if (current)
             memcpy(disk->top, w->map->top, sizeof disk->top);
-        /* Only an incremental sync rests on the generation that starts at the base's token. */
-        bool keeps = base && draft->mode == MODE_INCREMENTAL;
+        /* Only an incremental sync rests on the generation that starts at the base's token. Of a
+         * disk that grew, the next one must look at the old end again: it compares. */
+        bool keeps = base && draft->mode == MODE_INCREMENTAL &&
+                     base->shape.bytes == draft->shape.bytes;
         disk->flags &= ~(uint32_t)ROOT_DISK_HAS_TOKEN;
         memset(&disk->token, 0, sizeof disk->token);
         if (keeps) {

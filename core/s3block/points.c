@@ -15,13 +15,6 @@ static void node_prefix(char out[OBJECT_KEY_MAX + 1], const uint8_t node[UUID_SI
     snprintf(out, OBJECT_KEY_MAX + 1, "n/%s/%c/", uuid, kind);
 }
 
-static int root_exists(const struct segment_space *space, uint64_t seq, struct ds_error *err)
-{
-    char key[OBJECT_KEY_MAX + 1];
-    root_key(key, space->node, seq);
-    return objects_head(space->objects, key, NULL, NULL, err);
-}
-
 static int highest(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
 {
     uint64_t seq, *best = ud;
@@ -31,24 +24,16 @@ static int highest(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
     return 0;
 }
 
-static int newest_by_list(const struct segment_space *space, uint64_t *seq, struct ds_error *err)
-{
-    char prefix[OBJECT_KEY_MAX + 1];
-    node_prefix(prefix, space->node, 'p');
-    *seq = 0;
-    return objects_list(space->objects, prefix, NULL, highest, seq, err);
-}
-
+/* Lists what comes after the hint, and does not walk from number to number: collect leaves gaps,
+ * and a machine that was set back remembers an old number. */
 int roots_newest(const struct segment_space *space, uint64_t hint, uint64_t *seq,
                  struct ds_error *err)
 {
-    if (!hint)
-        return newest_by_list(space, seq, err);
+    char prefix[OBJECT_KEY_MAX + 1], after[OBJECT_KEY_MAX + 1];
+    node_prefix(prefix, space->node, 'p');
+    root_key(after, space->node, hint);
     *seq = hint;
-    int rc;
-    while ((rc = root_exists(space, *seq + 1, err)) == DS_OK)
-        ++*seq;
-    return rc == DS_ENOENT ? DS_OK : rc;
+    return objects_list(space->objects, prefix, hint ? after : NULL, highest, seq, err);
 }
 
 static int point_order(const void *a, const void *b)

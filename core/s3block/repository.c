@@ -117,7 +117,7 @@ static bool secret_for(uint32_t kind, const struct repository_secret *secret,
     }
     *out = secret->bytes;
     *len = secret->len;
-    return secret->kind == kind || (secret->kind == 0 && kind == SLOT_PASSPHRASE);
+    return secret->kind == kind || secret->kind == 0;
 }
 
 /* DS_EPASSPHRASE also where the secret is not of the slot's kind. */
@@ -204,6 +204,8 @@ static int slots_open(struct repository *repository, const struct repository_sec
                 return rc;
         }
     }
+    if (bad.code == DS_EFORMAT)
+        bad.code = DS_EDAMAGED; /* what was stored had its format */
     if (bad.code) {
         *err = bad;
         return bad.code;
@@ -275,11 +277,22 @@ static int create_slots(struct repository *repository, const struct repository_s
     return rc;
 }
 
+/* Where there is no header: DS_ENOENT if there is nothing else either. */
+static int check_no_nodes(struct objects *objects, struct ds_error *err)
+{
+    unsigned nodes = 0;
+    int rc = objects_list(objects, "n/", NULL, count_one, &nodes, err);
+    if (nodes)
+        return ds_fail(err, DS_EDAMAGED,
+                       "%s holds the data of nodes but no header: restore the object h from a "
+                       "copy of the store, or use another place", objects_info(objects)->location);
+    return rc ? rc : DS_ENOENT;
+}
+
 int repository_create(struct repository *repository, struct objects *objects,
                       const struct repository_secret *secret, uint8_t recovery[RECOVERY_SIZE],
                       struct ds_error *err)
 {
-    unsigned nodes = 0;
     memset(repository, 0, sizeof *repository);
     int rc = objects_head(objects, "h", NULL, NULL, err);
     if (rc == DS_OK)
@@ -287,12 +300,8 @@ int repository_create(struct repository *repository, struct objects *objects,
                        objects_info(objects)->location);
     if (rc != DS_ENOENT)
         return rc;
-    rc = objects_list(objects, "n/", NULL, count_one, &nodes, err);
-    if (nodes)
-        return ds_fail(err, DS_EDAMAGED,
-                       "%s holds the data of nodes but no header: restore the object h from a "
-                       "copy of the store, or use another place", objects_info(objects)->location);
-    if (rc)
+    rc = check_no_nodes(objects, err);
+    if (rc != DS_ENOENT)
         return rc;
     repository->objects = objects;
     repository->id_algorithm = ID_GMAC;
@@ -327,6 +336,8 @@ int repository_open(struct repository *repository, struct objects *objects,
     memset(repository, 0, sizeof *repository);
     repository->objects = objects;
     int rc = objects_get_all(objects, "h", HEADER_MAX, &object, err);
+    if (rc == DS_ENOENT)
+        rc = check_no_nodes(objects, err);
     if (rc == DS_ENOENT)
         rc = ds_fail(err, DS_ENOENT, "%s holds no repository: make one with disksync init",
                      objects_info(objects)->location);
@@ -398,6 +409,19 @@ int repository_check_write(const struct repository *repository, struct ds_error 
                        "the repository needs the features %llx to be written, which this program "
                        "does not know: use a newer disksync", (unsigned long long)unknown);
     return DS_OK;
+}
+
+int repository_check_header(const struct repository *repository, struct ds_error *err)
+{
+    struct dynbuf object = DYNBUF_INIT((size_t)128 << 10);
+    struct repository now = { .objects = repository->objects };
+    int rc = objects_get_all(repository->objects, "h", HEADER_MAX, &object, err);
+    if (!rc)
+        rc = header_parse(&now, object.data, object.len, err);
+    if (!rc)
+        rc = repository_check_write(&now, err);
+    dynbuf_free(&object);
+    return rc;
 }
 
 int repository_space(struct segment_space *space, const struct repository *repository,

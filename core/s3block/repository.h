@@ -24,7 +24,7 @@ struct repository {
 
 /* A secret that opens a repository. */
 struct repository_secret {
-    uint32_t kind; /* enum slot_kind; 0: a passphrase, or a recovery key if it reads as one */
+    uint32_t kind; /* enum slot_kind; 0: whatever it opens: passphrase, key file, recovery key */
     const void *bytes;
     size_t len;
 };
@@ -50,6 +50,9 @@ void repository_close(struct repository *repository); /* wipes the keys */
 
 /* DS_EFEATURE if writing needs a feature that this program does not know. */
 int repository_check_write(const struct repository *repository, struct ds_error *err);
+/* The header as it is in the store now, for who opened a saved one: DS_EVERSION or DS_EFEATURE if a
+ * newer program has raised what is needed since. One request. */
+int repository_check_header(const struct repository *repository, struct ds_error *err);
 int repository_space(struct segment_space *space, const struct repository *repository,
                      const uint8_t node[UUID_SIZE], struct ds_error *err);
 /* Puts the header's copy under the node, so that a node's key alone is enough. */

@@ -346,6 +346,7 @@ int root_open(struct root *root, const void *object, size_t len, uint64_t seq,
                               get_le32(p + 56), err);
     if (rc)
         return rc;
+    root->features_write = get_le64(p + 72);
     size_t body = len - ROOT_HEADER_SIZE - TAG_SIZE;
     uint8_t *plain = malloc(body ? body : 1);
     struct sealer *sealer = plain ? root_sealer(&keys, p + 80) : NULL;

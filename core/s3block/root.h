@@ -48,6 +48,7 @@ struct root {
     uint8_t previous_hash[HASH_SIZE];
     uint8_t instance[HASH_SIZE];        /* SHA-256 of the machine's identity */
     uint64_t tag;                       /* of the attempt */
+    uint64_t features_write;            /* as read: what who builds on it must know */
     uint32_t flags;
     int64_t time_ns;                    /* the instant that the point shows */
     int64_t begun_ns, ended_ns;

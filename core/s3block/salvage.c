@@ -38,8 +38,6 @@ static bool found_add(struct salvage *salvage, uint8_t attempt, const struct seg
 {
     for (uint32_t i = 0; i < segment->n_blocks && salvage->n < SALVAGE_MAX; i++) {
         const struct slot *slot = &segment->slots[segment->n_maps + i];
-        if (segment->offsets[segment->n_maps + i] == UINT64_MAX)
-            continue; /* cut out */
         if (segment->offsets[segment->n_maps + i] == UINT64_MAX) /* collect has cut it out */
             continue;
         if (salvage->n == salvage->cap) {

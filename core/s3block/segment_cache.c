@@ -218,9 +218,37 @@ static void cache_trim(struct segment_cache *cache)
     }
 }
 
+/* Reads a head, which nobody uses yet. */
+static int segment_new(struct segment **segment, const struct segment_space *space,
+                       const struct segment_name *name, struct ds_error *err)
+{
+    struct segment *fresh = calloc(1, sizeof *fresh);
+    *segment = fresh;
+    if (!fresh)
+        return ds_fail(err, DS_ENOMEM, "no memory to open a segment");
+    fresh->name = *name;
+    int rc = segment_load(fresh, space, err);
+    if (rc) {
+        segment_free(fresh);
+        *segment = NULL;
+    }
+    return rc;
+}
+
+static void cache_add(struct segment_cache *cache, struct segment *segment)
+{
+    segment->users = 1;
+    segment->last_use = ++cache->clock;
+    segment->next = cache->first;
+    cache->first = segment;
+    cache->bytes += segment_memory(segment);
+    cache_trim(cache);
+}
+
 int segment_get(struct segment_cache *cache, const struct segment_name *name,
                 const struct segment **segment, struct ds_error *err)
 {
+    struct segment *fresh;
     mutex_lock(&cache->lock);
     struct segment *found = cache_find(cache, name);
     mutex_unlock(&cache->lock);
@@ -228,48 +256,58 @@ int segment_get(struct segment_cache *cache, const struct segment_name *name,
         *segment = found;
         return DS_OK;
     }
-    struct segment *fresh = calloc(1, sizeof *fresh);
-    if (!fresh)
-        return ds_fail(err, DS_ENOMEM, "no memory to open a segment");
-    fresh->name = *name;
-    int rc = segment_load(fresh, cache->space, err);
-    if (rc) {
-        segment_free(fresh);
+    int rc = segment_new(&fresh, cache->space, name, err);
+    if (rc)
         return rc;
-    }
     mutex_lock(&cache->lock);
     found = cache_find(cache, name);
-    if (found) {
-        segment_free(fresh);
-    } else {
-        found = fresh;
-        fresh->users = 1;
-        fresh->last_use = ++cache->clock;
-        fresh->next = cache->first;
-        cache->first = fresh;
-        cache->bytes += segment_memory(fresh);
-        cache_trim(cache);
-    }
+    if (!found)
+        cache_add(cache, fresh);
     mutex_unlock(&cache->lock);
-    *segment = found;
+    if (found)
+        segment_free(fresh);
+    *segment = found ? found : fresh;
     return DS_OK;
 }
 
-/* Replaces a head that no longer fits its object: collect has rewritten the segment meanwhile. */
-static int segment_refresh(struct segment_cache *cache, const struct segment *stale,
-                           const struct segment **fresh, struct ds_error *err)
+/* Takes the head of that name out of the cache; its users keep it. */
+static void cache_drop(struct segment_cache *cache, const struct segment_name *name)
 {
-    mutex_lock(&cache->lock);
     for (struct segment **p = &cache->first; *p; p = &(*p)->next)
-        if (*p == stale) {
+        if (segment_name_equal(&(*p)->name, name)) {
             struct segment *gone = *p;
             *p = gone->next;
             cache->bytes -= segment_memory(gone);
             gone->orphan = true;
+            if (!gone->users)
+                segment_free(gone);
             break;
         }
+}
+
+/* Reads a head that no longer fits its object: collect has rewritten the segment meanwhile. Not
+ * from the cache: another thread may have put there what it read before that. */
+static int segment_refresh(struct segment_cache *cache, const struct segment *stale,
+                           const struct segment **fresh, struct ds_error *err)
+{
+    struct segment *read;
+    int rc = segment_new(&read, cache->space, &stale->name, err);
+    if (rc)
+        return rc;
+    mutex_lock(&cache->lock);
+    cache_drop(cache, &stale->name);
+    cache_add(cache, read);
     mutex_unlock(&cache->lock);
-    return segment_get(cache, &stale->name, fresh, err);
+    *fresh = read;
+    return DS_OK;
+}
+
+/* True if both describe the same state of the object. */
+static bool segment_same(const struct segment *a, const struct segment *b)
+{
+    size_t n = (size_t)a->n_maps + a->n_blocks;
+    return n == (size_t)b->n_maps + b->n_blocks &&
+           memcmp(a->offsets, b->offsets, n * sizeof *a->offsets) == 0;
 }
 
 void segment_put(struct segment_cache *cache, const struct segment *segment)
@@ -448,10 +486,15 @@ int segment_read(struct segment_reader *reader, const struct segment *segment, u
         unsigned done;
         rc = run_read(reader, fresh ? fresh : segment, (uint16_t)(first + at), count - at, at,
                       &done, fn, ud, err);
-        if (rc == DS_EDAMAGED && done == 0 && !fresh) {
+        if (rc == DS_EDAMAGED && done == 0) {
+            const struct segment *stale = fresh ? fresh : segment, *again;
             struct ds_error second = DS_ERROR_INIT;
-            if (segment_refresh(reader->cache, segment, &fresh, &second) == DS_OK)
-                rc = DS_OK;
+            if (segment_refresh(reader->cache, stale, &again, &second) == DS_OK) {
+                if (!fresh || !segment_same(stale, again)) /* each rewrite cuts out more */
+                    rc = DS_OK;
+                segment_put(reader->cache, fresh);
+                fresh = again;
+            }
         }
         at += done;
     }

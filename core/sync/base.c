@@ -40,7 +40,22 @@ static int hint_gone(struct session *session, struct ds_error *err)
 {
     uint64_t newest;
     int rc = roots_newest(&session->agent->space, 0, &newest, err);
-    return rc ? rc : check_memory(session, newest, err);
+    if (!rc)
+        rc = check_memory(session, newest, err);
+    return rc ? rc : ds_fail(err, DS_ECONFLICT, "the newest root of this node vanished while it "
+                             "was read: sync again");
+}
+
+/* A root that a newer program wrote may mean more than what this one would carry on. */
+static int check_features(const struct session *session, struct ds_error *err)
+{
+    uint64_t unknown = session->base.features_write & ~FEATURES_WRITE;
+    if (unknown)
+        return ds_fail(err, DS_EFEATURE,
+                       "point %llu needs the features %llx to be built upon, which this program "
+                       "does not know: use a newer disksync",
+                       (unsigned long long)session->base.seq, (unsigned long long)unknown);
+    return DS_OK;
 }
 
 int session_base(struct session *session, struct ds_error *err)
@@ -49,7 +64,8 @@ int session_base(struct session *session, struct ds_error *err)
     uint64_t newest;
     int rc = repository_check_write(&agent->repository, err);
     if (!rc)
-        rc = node_memory_load(&session->memory, agent->policy->state, agent->repository.uuid, err);
+        rc = node_memory_load(&session->memory, agent->policy->state, agent->repository.uuid,
+                              agent->node.uuid, err);
     if (!rc)
         rc = roots_newest(&agent->space, session->memory.takeover ? 0 : session->memory.seq,
                           &newest, err);
@@ -65,6 +81,8 @@ int session_base(struct session *session, struct ds_error *err)
     if (rc)
         return rc;
     session->has_base = true;
-    rc = check_memory(session, newest, err);
+    rc = check_features(session, err);
+    if (!rc)
+        rc = check_memory(session, newest, err);
     return rc ? rc : check_instance(session, err);
 }

@@ -444,22 +444,30 @@ static int leaf_plan(struct copier *copier, const struct plan *plan, uint64_t in
         changed[w] |= stale[w];
         uint64_t known = base_known[w] & ~stale[w];
         read[w] = used[w] & (changed[w] | ~known);
-        drop[w] = ~used[w] & changed[w] & base_known[w];
+        /* What is stale is dropped even if it was not known: the page itself may be damaged. */
+        drop[w] = ~used[w] & changed[w] & (base_known[w] | stale[w]);
     }
     if (!(read[0] | read[1] | drop[0] | drop[1]))
         return DS_OK;
     /* A leaf's place in its ring is free once the unit before it in the ring of units is. */
     struct plan_leaf *leaf = &copier->leaves[copier->leaf_tail++ % copier->n_units];
+    uint64_t there[2];
     int rc = DS_OK;
     while (!rc && copier->tail - copier->head == copier->n_units)
         rc = ring_take(copier, err);
     if (!rc)
         rc = point_writer_peek(copy->writer, index, &leaf->base, err);
+    if (rc)
+        return rc;
+    /* A leaf that can't be read any more came as UNKNOWN: the page above promised too much. */
+    leaf_known(&leaf->base, there);
+    for (unsigned w = 0; w < 2; w++)
+        read[w] |= used[w] & ~there[w];
     leaf->index = index;
     memcpy(leaf->read, read, sizeof read);
     memcpy(leaf->drop, drop, sizeof drop);
     memcpy(leaf->stale, stale, sizeof stale);
-    return rc ? rc : leaf_queue(copier, leaf, err);
+    return leaf_queue(copier, leaf, err);
 }
 
 /* Leaves from `index` on that have nothing to do, where the base knows all or nothing of them. */
@@ -468,7 +476,7 @@ static uint64_t leaves_idle(const struct plan *plan, uint64_t first_block, uint6
 {
     /* All known: only a change matters. Nothing known: only what is used. */
     uint64_t next = bitmap_next(known ? &plan->changed : &plan->used, first_block);
-    if (plan->has_stale && known)
+    if (plan->has_stale)
         next = min_u64(next, bitmap_next(&plan->stale, first_block));
     return min_u64((next - first_block) / FANOUT, leaves);
 }

@@ -180,7 +180,7 @@ static int draft_point(struct session *session, struct ds_error *err)
 static int memory_save(struct session *session, struct ds_error *err)
 {
     return node_memory_save(&session->memory, session->agent->policy->state,
-                            session->agent->repository.uuid, err);
+                            session->agent->repository.uuid, session->agent->node.uuid, err);
 }
 
 /* Names this attempt durably before it stores anything, so that a later one can salvage it. */
@@ -199,11 +199,17 @@ static int health(struct session *session, struct ds_error *err)
 
 static int checkpoint(struct session *session, struct ds_error *err)
 {
-    int rc = health(session, err); /* what was read so far is worth keeping only then */
+    const struct root *draft = point_writer_root(session->writer);
+    int rc = tracking_altered(session, err); /* before a root holds any of it */
+    if (!rc)
+        rc = health(session, err); /* what was read so far is worth keeping only then */
     if (!rc)
         rc = point_writer_checkpoint(session->writer, err);
-    if (!rc)
-        rc = remember_attempt(session, err);
+    if (rc)
+        return rc;
+    session->memory.seq = draft->previous; /* the newest root is the base, listed or not */
+    memcpy(session->memory.hash, draft->previous_hash, HASH_SIZE);
+    rc = remember_attempt(session, err);
     session->checkpoint_ns = os_mono_ns();
     session->checkpoint_bytes = session->done_bytes;
     return rc;
@@ -324,7 +330,7 @@ static int check_unchanged(struct session *session, struct ds_error *err)
                           sizeof now.layout.partitions[k].extent) == 0;
         disk_free(&now);
         if (!same)
-            return ds_fail(err, DS_EIDENTITY,
+            return ds_fail(err, DS_EIO,
                            "%s was repartitioned or resized while it was read: nothing was "
                            "committed, sync again", before->path);
     }
@@ -342,11 +348,29 @@ static int freeze(struct session *session, struct ds_error *err)
     return rc;
 }
 
+/* The session may rest on a saved header. One that is damaged in the store does not keep a point
+ * from being stored. */
+static int check_header(const struct session *session, struct ds_error *err)
+{
+    struct ds_error why = DS_ERROR_INIT;
+    int rc = repository_check_header(&session->agent->repository, &why);
+    if (rc == DS_EVERSION || rc == DS_EFEATURE) {
+        *err = why;
+        return rc;
+    }
+    if (rc)
+        log_printf(DS_LOG_WARNING, "repository.header", "the header of the repository: %s",
+                   why.msg);
+    return DS_OK;
+}
+
 static int commit(struct session *session, struct ds_error *err)
 {
     struct root *draft = point_writer_root(session->writer);
     uint8_t hash[HASH_SIZE];
-    int rc = point_writer_commit(session->writer, hash, err);
+    int rc = check_header(session, err);
+    if (!rc)
+        rc = point_writer_commit(session->writer, hash, err);
     if (rc)
         return rc;
     session->report->point = draft->seq;
@@ -434,6 +458,9 @@ static int prepare(struct session *session, struct ds_error *err)
                               report->recovery, err);
     if (!rc)
         rc = session_base(session, err);
+    /* A registration that was cut off may have left it out; without it nobody finds the node. */
+    if (!rc && !session->has_base)
+        rc = repository_add_node(&session->agent->repository, session->agent->node.uuid, err);
     if (!rc)
         rc = session_choose_disks(session, err);
     if (!rc)

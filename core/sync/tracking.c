@@ -101,8 +101,22 @@ int tracking_close(struct session *session, struct ds_error *err)
             continue;
         rc = tracker_ops(session)->changes(session->tracker.self, session->consumer,
                                            source->abi.id, begin, nothing, NULL, &call);
+        if (!rc) /* it may have been lost since the cut: the modes are chosen by what holds now */
+            rc = generation(session, source, &source->generation, err);
     }
     return rc;
+}
+
+/* What was written inside the snapshot: no tracker saw it, and the point shows it. */
+static int altered_changed(struct session *session, const struct session_source *source,
+                           struct change_walk *walk, struct ds_error *err)
+{
+    const struct ds_snapshot_ops *ops = provider_ops(session);
+    struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
+    if (!DS_HAS(ds_snapshot_ops, ops, altered))
+        return DS_OK;
+    int rc = ops->altered(session->set, source->abi.index, change_found, walk, &call);
+    return rc == DS_ENOTSUP ? DS_OK : rc;
 }
 
 int tracking_changed(struct session *session, struct session_source *source,
@@ -112,6 +126,8 @@ int tracking_changed(struct session *session, struct session_source *source,
     struct ds_call call = plugin_call(&session->tracker, PLUGIN_LONG_NS, err);
     int rc = tracker_ops(session)->changes(session->tracker.self, session->consumer,
                                            source->abi.id, window, change_found, &walk, &call);
+    if (!rc)
+        rc = altered_changed(session, source, &walk, err);
     /* A disk that grew: its new tail, and the block in which the old end lay. */
     if (!rc && source->grown_from) {
         struct ds_extent tail = { source->grown_from / walk.block_size * walk.block_size,

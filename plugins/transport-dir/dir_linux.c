@@ -155,9 +155,9 @@ int dir_os_read(struct dir_file *file, void *data, size_t n, uint64_t offset, si
     return DS_OK;
 }
 
-/* What a large object left in the page cache is given back once it is durable: nobody reads it soon,
- * and the machine's own work keeps its cache. It also lets the next object reuse warm pages, which
- * halves what a put costs. */
+/* What a large object left in the page cache is given back once it is durable: nobody reads it
+ * soon, and the machine's own work keeps its cache. The next object reuses the pages, which costs
+ * less than fresh ones. */
 #define DROP_FROM ((off_t)1 << 20)
 
 int dir_os_flush(struct dir_file *file, const char *path, struct ds_error *err)

@@ -109,11 +109,10 @@ static void read_all(struct segment_cache *cache, const struct segment *segment)
         uint16_t first = part ? 0 : SLOT_MAP;
         unsigned n = part ? segment->n_blocks : segment->n_maps, count;
         for (unsigned i = 0; i < n && i < 64; i++) {
-            const struct segment *again = segment;
             uint64_t offset;
             require(segment_slot(segment, (uint16_t)(first + i), &offset) != NULL, "a row");
             count = 0;
-            if (segment_read(reader, again, (uint16_t)(first + i), n - i, check_slot, &count,
+            if (segment_read(reader, segment, (uint16_t)(first + i), n - i, check_slot, &count,
                              &err) == DS_OK)
                 require(count == n - i, "all that was asked for");
         }
@@ -149,10 +148,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(rc == DS_OK || rc == DS_EDAMAGED, "hostile bytes are damage");
     if (rc == DS_OK) {
         read_all(cache, segment);
-        segment_put(cache, segment);
         require(salvage_load(&salvage, &f.space, &attempt, 1, &f.err) == DS_OK, "salvage");
         require(salvage_count(salvage) <= segment->n_blocks, "no block twice");
         salvage_free(salvage);
+        segment_put(cache, segment);
     }
     segment_cache_free(cache);
     dynbuf_free(&object);

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Points that disksync wrote, restored by a reader that was written from docs/s3block.md alone: each
 # must equal the image as it was, byte for byte, and what `disksync restore` makes of it. The image
-# has no file system, so all of it counts as used. Then: wrong secrets are refused, and one flipped
-# byte in each kind of object, and in each part of it, is found by both programs.
+# has no file system, so all of it counts as used. Then: wrong secrets are refused; what is sealed
+# rightly and says something wrong is refused, by both programs; and so is one flipped byte in each
+# kind of object, and in each part of it.
 set -euo pipefail
 
 skip() { echo "SKIP: $*"; exit 77; }
@@ -111,10 +112,43 @@ for ((i = 0; i < 1000; i++)); do echo S3Block; done >wanted.raw
 truncate -s 32768 wanted.raw
 cmp wanted.raw example.raw || fail 'the example restores as something else'
 
+# disksync reads it too; and where a reference straight to a leaf says wrongly what is known, neither.
+mkdir -m 700 elsewhere
+chmod 600 example.key
+sed "s|$repo|$tmp/example|; s|$tmp/disksync.key|$tmp/example.key|" policy.yaml >elsewhere/policy.yaml
+example() { # exit codes of the two
+    local reads=0 own=0
+    "$python" "$top/tests/reader/s3block_reader.py" --repository "$tmp/example" \
+        --passphrase-file example.key verify >>log 2>&1 || reads=$?
+    "$DISKSYNC" verify --policy "$tmp/elsewhere/policy.yaml" --quiet \
+        --node "$(basename "$tmp"/example/n/*)" >>log 2>&1 || own=$?
+    echo "$reads $own"
+}
+[ "$(example)" = '0 0' ] || { cat log; fail "the example verifies as $(example)"; }
+"$python" "$top/tests/reader/s3block_forge.py" known "$tmp/example" example.key
+[ "$(example)" = '5 5' ] || { cat log; fail "a forged example verifies as $(example)"; }
+
 # ---- after collect: segments lack slots, or are gone ----
 
 cp -a "$repo" whole
 for p in 1 2 4; do ds forget --point $p || { cat log; fail "forget $p"; }; done
+# A mark that anybody could make forgets nothing, for neither of the two.
+cp -a "$repo" marked
+"$python" "$top/tests/reader/s3block_forge.py" unmark "$repo" disksync.key || fail 'forge: unmark'
+reader "${key[@]}" restore --point 1 --to reader.raw || fail 'restore 1 with a forged mark'
+listed() { # the numbers of the points that each lists, one line for both if they agree
+    { "$python" "$top/tests/reader/s3block_reader.py" --repository "$repo" "${key[@]}" points |
+        sed -n "s/^\([0-9][0-9]*\) .*/\1/p" | sort -n | tr '\n' ' '
+      echo
+      "$DISKSYNC" points --policy policy.yaml --json 2>>log |
+        "$python" -c 'import json, sys
+print(*sorted(p["point"] for p in json.load(sys.stdin)["points"] if not p["forgotten"]), "")'
+    } | uniq
+}
+[ "$(listed)" = '1 2 3 4 5 ' ] || fail "forged marks forget points: $(listed)"
+rm -rf "$repo"
+mv marked "$repo"
+[ "$(listed)" = '3 5 ' ] || fail "marks forget other points: $(listed)"
 ds collect --no-grace || { cat log; fail 'collect'; }
 reader "${key[@]}" verify || { cat log; fail 'damage after collect'; }
 for p in 3 5; do
@@ -143,6 +177,57 @@ echo wrong >disksync.key
 if fresh points; then fail 'disksync opens the repository with a wrong passphrase'; fi
 cp saved.key disksync.key
 fresh points || { cat log; fail 'disksync does not open it with the right one'; }
+
+# ---- sealed rightly, and wrong ----
+
+forged() { # WHAT [SLOT]: a copy of the repository with that in it takes the place of $repo
+    rm -rf whole
+    cp -a "$repo" whole
+    "$python" "$top/tests/reader/s3block_forge.py" "$1" "$repo" disksync.key "${@:2}" 2>>log ||
+        { cat log; fail "forge: $1"; }
+}
+unforged() {
+    rm -rf "$repo"
+    mv whole "$repo"
+}
+for what in block chain known; do
+    forged $what
+    reads=0 own=0
+    reader "${key[@]}" verify || reads=$?
+    fresh verify || own=$?
+    echo "forged $what: exit codes $reads (reader), $own (disksync)"
+    [ $reads = 5 ] || fail "the reader does not notice a forged $what"
+    [ $own = 5 ] || fail "disksync does not notice a forged $what"
+    if [ $what = block ]; then
+        failed=0
+        for p in $(seq $points); do
+            rm -f forged.raw
+            fresh restore --point "$p" --to "$tmp/forged.raw" || failed=$((failed + 1))
+        done
+        [ $failed -gt 0 ] || fail 'disksync restores a forged block'
+    fi
+    unforged
+done
+forged features
+reader "${key[@]}" verify || fail 'the reader minds what only a writer must know'
+if ds sync; then fail 'disksync builds on a root that it does not understand'; fi
+tail -n 3 log | grep -q features || { tail log; fail 'a sync failed, but not for the features'; }
+unforged
+forged epochs passphrase
+rm "$repo/k/recovery"
+if reader "${key[@]}" points; then fail 'the reader takes a header from before the last key'; fi
+if fresh points; then fail 'disksync takes a header from before the last key'; fi
+unforged
+forged alien passphrase
+rm "$repo/k/recovery"
+if reader "${key[@]}" points; then fail 'the reader takes keys of unknown kind'; fi
+if fresh points; then fail 'disksync takes keys of unknown kind'; fi
+unforged
+forged node passphrase
+reader "${key[@]}" restore --point 1 --to reader.raw && cmp was1.raw reader.raw ||
+    fail "the reader can't restore with a node's own keys"
+reader "${key[@]}" verify || fail "the reader can't verify with a node's own keys"
+unforged
 
 # ---- one flipped byte ----
 

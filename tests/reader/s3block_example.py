@@ -39,10 +39,10 @@ def show(folder, secret_file):
     dump(repository.get('h'))
     print('Object `k/passphrase`:\n')
     dump(repository.get('k/passphrase'))
-    k_node = s3b.hkdf(repository.keys[1], b's3block node ' + node.uuid + struct.pack('<I', 1),
-                      repository.uuid)
+    k_node = repository.ring.k_node(node.uuid, 1)
     named('The keys:', [
-        ('repository key', repository.keys[1]), ('K_header of h', repository.header_key()),
+        ('repository key', repository.ring.keys[1]),
+        ('K_header of h', repository.ring.k_header(1)),
         ('K_node', k_node), ('K_data', keys.data), ('K_map', keys.map), ('K_root', keys.root),
         ('K_id', keys.id), ('K_salt', s3b.hkdf(k_node, b's3block salt')),
         ('K_header of n/NODE/h', keys.header)])

@@ -31,6 +31,7 @@ ALL_UNKNOWN, ALL_ZERO, PAGE = 0, 1, 2
 MAP_SLOT = 0x8000
 TABLE_NUMBER = 0xffffffff
 PASSPHRASE, KEY_FILE, RECOVERY = 1, 2, 3
+OF_REPOSITORY, OF_NODE = 0, 1
 
 
 class Failed(Exception):
@@ -152,7 +153,7 @@ class Secret:
 
 
 def slot_open(name, object_, secret):
-    """(repository UUID, {epoch: key}); None if the secret is of another kind or does not fit."""
+    """(repository UUID, Keyring); None if the secret is of another kind or does not fit."""
     what = 'k/' + name
     check_version(b'S3BKEY01', object_, what)
     c = Cursor(object_, what)
@@ -167,7 +168,7 @@ def slot_open(name, object_, secret):
     clear = object_[:c.at]
     sealed = c.take(size + 16)
     c.end()
-    need(len(label) <= 64 and 4 <= size <= 4096, what + ': a length is impossible')
+    need(len(label) <= 64 and 24 <= size <= 4096, what + ': a length is impossible')
     need(kind in (PASSPHRASE, KEY_FILE, RECOVERY), '%s: unknown kind %d' % (what, kind))
     if kind not in secret.by_kind:
         return None
@@ -181,24 +182,41 @@ def slot_open(name, object_, secret):
         ring = unseal(kek, 0, clear + name.encode(), sealed, what)
     except Damaged:
         return None
-    c = Cursor(ring, what)
-    n = c.u32()
-    need(1 <= n <= 16, what + ': impossible number of keys')
-    keys, last = {}, -1
-    for _ in range(n):
-        epoch = c.u32()
-        need(epoch > last, what + ': epochs do not ascend')
-        keys[epoch], last = c.take(32), epoch
-    c.end()
-    return repository, keys
+    return repository, Keyring(Cursor(ring, what), repository)
+
+
+class Keyring:
+    """What a slot holds: a key of each epoch, of the repository or of one node."""
+
+    def __init__(self, c, repository):
+        kind, node, n = c.u32(), c.take(16), c.u32()
+        need(kind in (OF_REPOSITORY, OF_NODE), '%s: keys of unknown kind %d' % (c.what, kind))
+        need(1 <= n <= 16, c.what + ': impossible number of keys')
+        self.repository, self.node, self.keys = repository, node if kind == OF_NODE else None, {}
+        last = -1
+        for _ in range(n):
+            epoch = c.u32()
+            need(epoch > last, c.what + ': epochs do not ascend')
+            self.keys[epoch], last = c.take(32), epoch
+        c.end()
+
+    def k_node(self, node, epoch):
+        if self.node:
+            return self.keys[epoch]
+        info = b's3block node ' + node + struct.pack('<I', epoch)
+        return hkdf(self.keys[epoch], info, self.repository)
+
+    def k_header(self, epoch):
+        """Of h, or if this is a node's ring of the copy under that node."""
+        if self.node:
+            return hkdf(self.keys[epoch], b's3block header')
+        return hkdf(self.keys[epoch], b's3block header', self.repository)
 
 
 class NodeKeys:
     """Keys of one node in one epoch."""
 
-    def __init__(self, repository_key, repository, node, epoch):
-        info = b's3block node ' + node + struct.pack('<I', epoch)
-        k_node = hkdf(repository_key, info, repository)
+    def __init__(self, k_node):
         self.data = hkdf(k_node, b's3block data')
         self.map = hkdf(k_node, b's3block map')
         self.root = hkdf(k_node, b's3block root')
@@ -220,8 +238,18 @@ class Repository:
         if header is None:
             raise Failed(folder + ' holds no repository')
         self.header_parse(header, 'h')
-        self.keys = self.unlock(secret)
-        self.header_check(header, 'h', self.header_key())
+        self.ring = self.unlock(secret)
+        what = 'h'
+        if self.ring.node:
+            what = 'n/%s/h' % uuid.UUID(bytes=self.ring.node)
+            header = self.get(what)
+            need(header is not None, what + ': is missing')
+            named = self.uuid
+            self.header_parse(header, what)
+            need(self.uuid == named, what + ': belongs to another repository')
+        need(self.epoch in self.ring.keys, what + ': names an epoch without a key')
+        need(self.epoch == max(self.ring.keys), what + ': is older than the keys')
+        self.header_check(header, what, self.ring.k_header(self.epoch))
 
     def path(self, key):
         return os.path.join(self.folder, *key.split('/'))
@@ -268,10 +296,6 @@ class Repository:
             raise trouble
         raise Failed('no key slot opens with this secret')
 
-    def header_key(self):
-        need(self.epoch in self.keys, 'h: names an epoch without a key')
-        return hkdf(self.keys[self.epoch], b's3block header', self.uuid)
-
     def header_check(self, object_, what, key):
         mac = hmac.digest(key, object_[:88], 'sha256')
         need(hmac.compare_digest(mac, object_[88:]), what + ': fails its check')
@@ -282,7 +306,8 @@ class Repository:
             names = sorted(os.listdir(self.path('n')))
         except FileNotFoundError:
             names = []
-        return [Node(self, uuid.UUID(name).bytes) for name in names if re.fullmatch(pattern, name)]
+        found = [uuid.UUID(name).bytes for name in names if re.fullmatch(pattern, name)]
+        return [Node(self, node) for node in found if self.ring.node in (None, node)]
 
     def node(self, wanted):
         nodes = self.nodes()
@@ -308,9 +333,9 @@ class Node:
 
     def keys(self, epoch, what):
         if epoch not in self.by_epoch:
-            need(epoch in self.repository.keys, '%s: no key of epoch %d' % (what, epoch))
-            self.by_epoch[epoch] = NodeKeys(self.repository.keys[epoch], self.repository.uuid,
-                                            self.uuid, epoch)
+            ring = self.repository.ring
+            need(epoch in ring.keys, '%s: no key of epoch %d' % (what, epoch))
+            self.by_epoch[epoch] = NodeKeys(ring.k_node(self.uuid, epoch))
         return self.by_epoch[epoch]
 
     def numbers(self, kind):
@@ -324,9 +349,26 @@ class Node:
             raise Failed('there is no point %d' % seq)
         return Root(self, seq, object_)
 
+    def mark(self, seq):
+        """What marks a point as forgotten."""
+        head = b'S3BFGT01' + struct.pack('<Q', seq)
+        key = self.keys(self.repository.epoch, 'h').root
+        return head + hmac.digest(key, head + self.uuid, 'sha256')
+
+    def forgotten(self):
+        """Points that are marked as forgotten; a mark that is not authentic marks nothing."""
+        found = set()
+        for seq in self.numbers('f'):
+            mark = self.repository.get('%sf/%016x' % (self.prefix, seq))
+            if mark is not None and hmac.compare_digest(mark, self.mark(seq)):
+                found.add(seq)
+            else:
+                print('note: %sf/%016x fails its check and marks nothing' % (self.prefix, seq))
+        return found
+
     def points(self, report):
         """Roots that are points, oldest first."""
-        forgotten = set(self.numbers('f'))
+        forgotten = self.forgotten()
         points = []
         for seq in self.numbers('p'):
             try:
@@ -545,7 +587,7 @@ def references(c, level):
 
 class Leaf:
     def __init__(self, n, state=UNKNOWN):
-        self.states, self.places, self.ids = [state] * n, {}, {}
+        self.states, self.places, self.ids, self.ids_page = [state] * n, {}, {}, None
 
     def parse(self, plain, what):
         most = len(self.states)
@@ -567,6 +609,8 @@ class Leaf:
             after = first + count
             for i in range(count):
                 self.places[first + i] = names[index], slot + i
+        if runs:
+            self.ids_page = c.take(16)
         c.end()
         need(sorted(self.places) == self.data(), what + ': runs and states disagree')
 
@@ -590,10 +634,10 @@ class Map:
         self.node, self.disk = node, disk
         self.what = 'root %d, disk %d' % (root.seq, disk.number)
 
-    def page(self, ref, slot, type_, level, index, what):
+    def page(self, ref, slot, type_, level, index, id_, what):
         row, plain = self.node.segment(ref.segment).read(slot, 64 * KIB)
         need(row.type == type_ and row.disk == self.disk.number and
-             row.number == level << 56 | index and (type_ == IDS or row.id == ref.id),
+             row.number == level << 56 | index and row.id == id_,
              what + ': its slot holds another page')
         return plain
 
@@ -624,7 +668,7 @@ class Map:
         n = min(FANOUT, self.disk.pages[level - 1] - index * FANOUT)
         if ref.kind != PAGE:
             return [Reference(ref.kind) for _ in range(n)]
-        c = Cursor(self.page(ref, ref.slot, INNER, level, index, what), what)
+        c = Cursor(self.page(ref, ref.slot, INNER, level, index, ref.id, what), what)
         found = references(c, level)
         c.end()
         need(len(found) <= n, what + ': more references than the disk has pages')
@@ -638,12 +682,13 @@ class Map:
         leaf = Leaf(n, ZERO if ref.kind == ALL_ZERO else UNKNOWN)
         if ref.kind != PAGE:
             return leaf
-        leaf.parse(self.page(ref, ref.slot, LEAF, 0, index, what), what)
+        leaf.parse(self.page(ref, ref.slot, LEAF, 0, index, ref.id, what), what)
         full = leaf.known() == (1 << FANOUT) - 1
         need(ref.all_known == full and (full or ref.known == leaf.known()),
              what + ': its reference says wrongly what is known')
         if leaf.data():
-            leaf.parse_ids(self.page(ref, ref.slot + 1, IDS, 0, index, what + ', ids'), what)
+            what += ', ids'
+            leaf.parse_ids(self.page(ref, ref.slot + 1, IDS, 0, index, leaf.ids_page, what), what)
         return leaf
 
     def block(self, leaf, index, i):
@@ -758,7 +803,7 @@ def verify_node(node, damaged):
         except Damaged as e:
             damaged(e)
     segments = verify_segments(node, damaged)
-    before, roots, forgotten = None, 0, set(node.numbers('f'))
+    before, roots, forgotten = None, 0, node.forgotten()
     for seq in node.numbers('p'):
         if before and seq != before.seq + 1 and seq - 1 not in forgotten:
             print('note: the roots between %d and %d are gone' % (before.seq, seq))

@@ -202,9 +202,9 @@ START_TEST(random_generations_equal_a_plain_array)
         { 128 * 128, 12, 60 },              /* the last shape without a level */
         { 128 * 128 + 1, 12, 60 },          /* the first with one */
         { 128 * 300 + 5, 12, 100 },
-        { 128 * 128 * 128, 6, 100 },        /* 16,384 leaves: a level full of pages */
-        { 128 * 128 * 128 + 1, 6, 100 },    /* two levels */
-        { UINT64_C(128) * 128 * 140 + 77, 5, 100 },
+        { 128 * 128 * 128, 4, 60 },         /* 16,384 leaves: a level full of pages */
+        { 128 * 128 * 128 + 1, 4, 60 },     /* two levels */
+        { UINT64_C(128) * 128 * 140 + 77, 4, 60 },
     };
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         struct model *m = malloc(sizeof *m);

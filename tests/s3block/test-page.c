@@ -26,6 +26,7 @@ START_TEST(random_leaves_come_back)
         struct leaf leaf, back;
         uint64_t known[2], wanted[2] = { 0, 0 };
         random_leaf(&seed, &leaf, 1 + (unsigned)random_below(&seed, FANOUT));
+        random_fill(&seed, leaf.ids_page, ID_SIZE);
         encode(&page, &ids, &leaf);
         ck_assert_ok(leaf_decode(&back, page.data, page.len, "leaf", &err), &err);
         ck_assert(!back.has_ids);
@@ -33,6 +34,7 @@ START_TEST(random_leaves_come_back)
         ck_assert(back.has_ids);
         ck_assert_uint_eq(back.n, leaf.n);
         ck_assert(leaf_equal(&leaf, &back));
+        ck_assert(!ids.len || memcmp(leaf.ids_page, back.ids_page, ID_SIZE) == 0);
         leaf_known(&back, known);
         for (unsigned i = 0; i < leaf.n; i++)
             if (leaf.states[i] == BLOCK_ZERO || leaf.states[i] == BLOCK_DATA)
@@ -71,11 +73,12 @@ START_TEST(largest_leaf_fits)
 END_TEST
 
 /* A leaf by hand: two segments, blocks 1..3 and 5. Offsets of its fields: */
-enum { VERSION = 0, BLOCKS = 1, STATES = 2, N_SEGMENTS = 4, SEGMENTS = 6, N_RUNS = 46, RUN = 48 };
+enum { VERSION = 0, BLOCKS = 1, STATES = 2, N_SEGMENTS = 4, SEGMENTS = 6, N_RUNS = 46, RUN = 48,
+       IDS_PAGE = 60, LEAF_SIZE = 76 };
 
-static size_t hand_leaf(uint8_t out[64])
+static size_t hand_leaf(uint8_t out[LEAF_SIZE])
 {
-    memset(out, 0, 64);
+    memset(out, 0, LEAF_SIZE);
     out[VERSION] = 1;
     out[BLOCKS] = 7;
     out[STATES] = BLOCK_DATA << 2 | BLOCK_DATA << 4 | BLOCK_DATA << 6;
@@ -85,7 +88,8 @@ static size_t hand_leaf(uint8_t out[64])
     put_le64(out + SEGMENTS + 20, 6);
     put_le16(out + N_RUNS, 2);
     memcpy(out + RUN, (const uint8_t[]){ 1, 3, 0, 0, 9, 0, 5, 1, 1, 0, 2, 0 }, 12);
-    return RUN + 12;
+    memset(out + IDS_PAGE, 0xcc, ID_SIZE);
+    return LEAF_SIZE;
 }
 
 START_TEST(leaf_with_an_impossible_field_is_refused)
@@ -114,7 +118,7 @@ START_TEST(leaf_with_an_impossible_field_is_refused)
         { RUN + 6, 3, "runs that overlap" }, { RUN + 6, 1, "runs out of order" },
         { RUN + 9, 0xff, "segment 65k" },
     };
-    uint8_t bytes[65];
+    uint8_t bytes[LEAF_SIZE + 1] = { 0 };
     struct leaf leaf;
     struct ds_error err = DS_ERROR_INIT;
     size_t n = hand_leaf(bytes);
@@ -122,6 +126,8 @@ START_TEST(leaf_with_an_impossible_field_is_refused)
     ck_assert_uint_eq(leaf.slots[3], 11);
     ck_assert_uint_eq(leaf.segments[5].seq, 6);
     ck_assert_uint_eq(leaf.states[6], BLOCK_BAD);
+    ck_assert_uint_eq(leaf.ids_page[15], 0xcc);
+    ck_assert_int_eq(leaf_decode(&leaf, bytes, n - 1, "leaf", &err), DS_EDAMAGED);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         hand_leaf(bytes);
         bytes[cases[i].at] = cases[i].value;

@@ -154,8 +154,9 @@ static void worst_base(struct machine *m)
         random_name(&seed, &leaf.segments[i]);
         random_fill(&seed, leaf.ids[i], ID_SIZE);
     }
-    leaf_encode(&page, &leaf);
     leaf_encode_ids(&ids, &leaf);
+    ck_assert(hasher_id(hasher, ids.data, ids.len, leaf.ids_page));
+    leaf_encode(&page, &leaf);
     for (unsigned level = 0; level <= m->shape.levels; level++) {
         struct segment_writer *out = segment_writer_new(&m->f.space, 5 + level, 1);
         ck_assert_ok(segment_writer_add_map(out, hasher, level ? SLOT_INNER : SLOT_LEAF, 1,
@@ -581,6 +582,28 @@ START_TEST(disk_that_grew_keeps_its_blocks)
 }
 END_TEST
 
+START_TEST(checkpoint_of_a_disk_that_grew_has_no_token)
+{
+    struct machine m;
+    struct root root;
+    machine_open(&m, 9 * MIB, BLOCK);
+    machine_begin(&m);
+    ck_assert_ok(machine_write_range(&m, 0, 144, 1), &m.f.err);
+    ck_assert_ok(machine_end(&m, true), &m.f.err);
+    ck_assert(m.base.disks->flags & ROOT_DISK_HAS_TOKEN);
+    ck_assert(map_shape_of(&m.shape, 10 * MIB, BLOCK));
+    machine_begin(&m);
+    ck_assert_ok(machine_write_range(&m, 144, 150, 3), &m.f.err);
+    ck_assert_ok(point_writer_checkpoint(m.writer, &m.f.err), &m.f.err);
+    ck_assert_ok(machine_end(&m, true), &m.f.err);
+    ck_assert_ok(root_read(&root, NULL, &m.f.space, 2, &m.f.err), &m.f.err);
+    ck_assert(!(root.disks->flags & ROOT_DISK_HAS_TOKEN));
+    root_free(&root);
+    machine_check_range(&m, &m.base, 0, 144, 1);
+    machine_close(&m);
+}
+END_TEST
+
 START_TEST(block_size_of_a_base_is_kept)
 {
     struct machine m;
@@ -630,4 +653,5 @@ UNIT_MAIN("point-writer", point_reads_back, no_change_costs_one_put, only_what_d
           commit_of_another_writer_is_a_conflict, commit_whose_answer_was_lost_is_ours,
           commit_that_fails_leaves_no_point, no_root_names_a_segment_that_was_not_stored,
           damage_of_the_base_is_healed, disk_that_grew_keeps_its_blocks,
+          checkpoint_of_a_disk_that_grew_has_no_token,
           block_size_of_a_base_is_kept, blocks_that_compress_take_less)

@@ -3,6 +3,7 @@
  * back in time, and what a listing says of damaged and forgotten ones. */
 #include "core/s3block/repository.h"
 
+#include "core/base/log.h"
 #include "tests/s3block/fixture.h"
 #include "tests/unit.h"
 
@@ -24,6 +25,15 @@ static void put_root(struct fixture *f, uint64_t seq, uint32_t flags)
     key_of(f, 'p', seq, key);
     memory_store_put(f->store, key, object.data, object.len);
     dynbuf_free(&object);
+}
+
+static void put_mark(struct fixture *f, uint64_t seq)
+{
+    uint8_t mark[FORGOTTEN_SIZE];
+    char key[OBJECT_KEY_MAX + 1];
+    key_of(f, 'f', seq, key);
+    ck_assert(forgotten_make(mark, seq, &f->space));
+    memory_store_put(f->store, key, mark, sizeof mark);
 }
 
 START_TEST(newest_is_found_with_and_without_a_hint)
@@ -58,6 +68,26 @@ START_TEST(usual_hint_costs_one_request_whatever_the_history)
     ck_assert_uint_eq(seq, 500);
     memory_store_count(f.store, &counts);
     ck_assert_uint_eq(counts.total, 1);
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(gap_after_the_hint_hides_nothing)
+{
+    struct fixture f;
+    char key[OBJECT_KEY_MAX + 1];
+    uint64_t seq;
+    fixture_open(&f, 1);
+    for (uint64_t i = 1; i <= 12; i++)
+        put_root(&f, i, 0);
+    for (uint64_t i = 5; i <= 9; i++) { /* collected since the hint was remembered */
+        key_of(&f, 'p', i, key);
+        memory_store_remove(f.store, key);
+    }
+    for (uint64_t hint = 1; hint <= 12; hint++) {
+        ck_assert_ok(roots_newest(&f.space, hint, &seq, &f.err), &f.err);
+        ck_assert_uint_eq(seq, 12);
+    }
     fixture_close(&f);
 }
 END_TEST
@@ -112,12 +142,9 @@ START_TEST(listing_tells_the_state_of_each_root)
     memory_store_flip(f.store, key, 130, 1);
     key_of(&f, 'p', 7, key);
     memory_store_truncate(f.store, key, 20);
-    key_of(&f, 'f', 2, key);
-    memory_store_put(f.store, key, "", 0);
-    key_of(&f, 'f', 7, key);
-    memory_store_put(f.store, key, "", 0);
-    key_of(&f, 'f', 99, key); /* of a root that is not there any more */
-    memory_store_put(f.store, key, "", 0);
+    put_mark(&f, 2);
+    put_mark(&f, 7);
+    put_mark(&f, 99); /* of a root that is not there any more */
     ck_assert_ok(points_read(&points, &f.space, note, &noted, &f.err), &f.err);
     ck_assert_uint_eq(points.n, 10);
     ck_assert_uint_eq(noted, 307);
@@ -132,6 +159,57 @@ START_TEST(listing_tells_the_state_of_each_root)
     }
     points_free(&points);
     ck_assert_uint_eq(points.n, 0);
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(mark_that_nobody_with_the_key_made_forgets_nothing)
+{
+    struct fixture f;
+    struct points points;
+    char key[OBJECT_KEY_MAX + 1], other[OBJECT_KEY_MAX + 1];
+    fixture_open(&f, 1);
+    log_start(DS_LOG_ERROR);
+    for (uint64_t i = 1; i <= 6; i++) {
+        put_root(&f, i, 0);
+        put_mark(&f, i);
+    }
+    key_of(&f, 'f', 1, key);
+    memory_store_put(f.store, key, "", 0);
+    key_of(&f, 'f', 2, key);
+    memory_store_flip(f.store, key, 20, 1);
+    key_of(&f, 'f', 3, key);
+    key_of(&f, 'f', 4, other);
+    memory_store_swap(f.store, key, other);
+    key_of(&f, 'f', 5, key);
+    memory_store_truncate(f.store, key, FORGOTTEN_SIZE - 1);
+    ck_assert_ok(points_read(&points, &f.space, NULL, NULL, &f.err), &f.err);
+    ck_assert_uint_eq(points.n, 6);
+    for (size_t i = 0; i < points.n; i++)
+        ck_assert_int_eq(points.list[i].forgotten, i == 5);
+    points_free(&points);
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(one_root_that_can_not_be_opened_hides_no_other)
+{
+    static const size_t fields[] = { 8, 56, 64 }; /* version, key epoch, features */
+    struct fixture f;
+    struct points points;
+    char key[OBJECT_KEY_MAX + 1];
+    fixture_open(&f, 1);
+    for (uint64_t i = 1; i <= 5; i++)
+        put_root(&f, i, 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        key_of(&f, 'p', 2 + i, key);
+        memory_store_flip(f.store, key, fields[i], 0x40);
+    }
+    ck_assert_ok(points_read(&points, &f.space, NULL, NULL, &f.err), &f.err);
+    ck_assert_uint_eq(points.n, 5);
+    for (size_t i = 0; i < points.n; i++)
+        ck_assert_int_eq(points.list[i].damaged, i >= 1 && i <= 3);
+    points_free(&points);
     fixture_close(&f);
 }
 END_TEST
@@ -177,7 +255,10 @@ END_TEST
 
 UNIT_MAIN("points", newest_is_found_with_and_without_a_hint,
           usual_hint_costs_one_request_whatever_the_history,
+          gap_after_the_hint_hides_nothing,
           store_that_went_back_in_time_shows_when_the_hint_is_read,
           store_that_does_not_answer_is_an_error,
-          listing_tells_the_state_of_each_root, other_objects_of_the_node_are_no_points,
+          listing_tells_the_state_of_each_root,
+          mark_that_nobody_with_the_key_made_forgets_nothing,
+          one_root_that_can_not_be_opened_hides_no_other, other_objects_of_the_node_are_no_points,
           listing_fails_if_the_store_does)

@@ -156,7 +156,7 @@ static int tracker_changes(void *self, const char *consumer, const char *disk_id
     struct tracked *t = &disk->tracked;
     ck_assert_msg(t->pending, "changes without a cut");
     events(world);
-    if (t->both && !getenv("NOLATE") && model_chance(world, 2))
+    if (t->both && model_chance(world, 2))
         model_lose(world, disk); /* only now it is noticed */
     t->both = false;
     uint64_t n = model_blocks(world, disk->frozen.bytes);
@@ -253,6 +253,7 @@ static void freeze_disk(struct world *world, struct model_disk *disk)
 {
     uint64_t n = model_blocks(world, disk->live.bytes);
     content_copy(world, &disk->frozen, &disk->live);
+    memcpy(disk->frozen_bad, disk->bad, world->max_blocks);
     memset(disk->torn, 0, world->max_blocks);
     memset(disk->altered, 0, world->max_blocks);
     disk->is_live = model_chance(world, 10);
@@ -261,7 +262,7 @@ static void freeze_disk(struct world *world, struct model_disk *disk)
         if (block > 8 && block + 8 < n)
             disk->torn[block] = 1;
     }
-    for (unsigned i = (model_chance(world, 10) && !getenv("NOALT")) ? 1 + model_random(world, 5) : 0; i; i--) {
+    for (unsigned i = model_chance(world, 10) ? 1 + model_random(world, 5) : 0; i; i--) {
         uint64_t block = model_random(world, (uint32_t)n);
         disk->altered[block] = 1;
         disk->frozen.version[block] = ++world->last_version;
@@ -331,7 +332,7 @@ static int snapshot_read(void *self, uint64_t volume, uint64_t offset, void *dat
         uint64_t block = offset / world->block, start = block * world->block;
         size_t len = (size_t)min_u64(world->block, disk->frozen.bytes - start);
         size_t part = (size_t)min_u64(n, start + len - offset);
-        if (disk->bad[block])
+        if (disk->frozen_bad[block])
             rc = ds_fail(call->err, DS_EIO, "block %llu can't be read", (unsigned long long)block);
         uint32_t version = disk->frozen.version[block];
         model_bytes(disk, disk->torn[block] ? 0x80000000u + count : version, block, whole, len);

@@ -125,6 +125,7 @@ static void disk_new(struct world *world, struct model_disk *disk, unsigned i, u
     content_new(world, &disk->frozen);
     content_new(world, &world->moment.content[i]);
     disk->bad = zeroed(n, 1);
+    disk->frozen_bad = zeroed(n, 1);
     disk->torn = zeroed(n, 1);
     disk->altered = zeroed(n, 1);
     disk->changed = zeroed(n, 1);
@@ -173,6 +174,7 @@ void model_free(struct world *world)
         content_free(&disk->frozen);
         content_free(&world->moment.content[i]);
         free(disk->bad);
+        free(disk->frozen_bad);
         free(disk->torn);
         free(disk->altered);
         free(disk->changed);

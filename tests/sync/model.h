@@ -37,6 +37,7 @@ struct model_disk {
     bool present, attached;
     struct content live, frozen;
     uint8_t *bad;      /* can't be read */
+    uint8_t *frozen_bad;
     uint8_t *torn;     /* of the frozen state: no two reads agree */
     uint8_t *altered;  /* of the frozen state: written inside the snapshot */
     struct ds_extent skip, partition; /* length 0: none; bytes on the disk, fixed */
@@ -85,6 +86,7 @@ struct world {
     const char *die_at;      /* "STEP:before" or "STEP:after"; NULL: it lives */
     unsigned die_skip;       /* that many such steps go well first */
     bool dead, lost;         /* lost: the snapshot's health */
+    bool damaged; /* a map page may be damaged and nobody has noticed yet */
     bool events;             /* writes go on while the sync runs */
     unsigned checkpoints_percent, moment_percent;
     uint64_t clock;          /* added to the session's clock */

@@ -18,7 +18,7 @@ static const char *const steps[] = {
     "attach:before",   "cut:before",    "cut:after",     "generation:before", "create:before",
     "create:after",    "changes:before", "changes:after", "pause:before",      "mark:before",
     "altered:before",  "health:before", "commit:before", "commit:after",      "abort:before",
-    "abort:after",     "root:after",
+    "abort:after",     "root:before",   "root:after",
 };
 #define N_STEPS (sizeof steps / sizeof steps[0])
 
@@ -27,7 +27,6 @@ struct life {
     bool shrunk;      /* a disk is smaller than the newest root may know it */
     bool fault;       /* the next sync may fail for a fault of the store */
     bool full;        /* the next sync is asked to be */
-    bool damaged_map; /* undetected as yet */
     uint64_t seq;     /* the newest committed point that was checked */
 };
 
@@ -47,7 +46,7 @@ static void naive_point(struct world *world, const struct session_report *report
         for (uint64_t b = 0; b < n; b++) {
             bool used = model_used(world, disk, &disk->frozen, b);
             bool changed = mode != MODE_INCREMENTAL || disk->changed[b] || disk->torn[b] ||
-                           disk->altered[b] || disk->bad[b] ||
+                           disk->altered[b] || disk->frozen_bad[b] ||
                            b >= disk->naive_bytes / world->block;
             if (changed && used)
                 disk->naive[b] = disk->frozen.version[b];
@@ -109,11 +108,11 @@ static void damage(struct life *life)
 {
     struct world *world = &life->world;
     bool maps_only = model_chance(world, 40);
-    if (life->damaged_map || !model_damage(world, maps_only))
+    if (world->damaged || !model_damage(world, maps_only))
         return;
     model_forget_points(world); /* they may have lost what was damaged */
     if (maps_only && model_chance(world, 50))
-        life->damaged_map = true; /* nobody knows: the sync finds it, or a verify after it */
+        world->damaged = true; /* nobody knows: the sync finds it, or a verify after it */
     else
         model_verify(world);
 }
@@ -144,12 +143,13 @@ static void between(struct life *life)
         damage(life);
 }
 
-/* The answer to the root's put is lost; the process may die of it, or only not know. */
+/* At a root's put the process dies, before or after it is carried out; or it lives, but gets no
+ * answer and can't find out. */
 static void root_put(void *ud, const char *key)
 {
     struct world *world = ud;
     (void)key;
-    if (world->die_at && strcmp(world->die_at, "root:after") == 0) {
+    if (world->die_at) {
         model_die(world);
     } else {
         struct memory_fault get = { .op = DS_STORE_GET, .key = "/p/", .code = DS_ENETWORK };
@@ -168,7 +168,8 @@ static void choose_fate(struct life *life)
     world->checkpoints_percent = model_chance(world, 40) ? 30 : 0;
     world->moment_percent = model_chance(world, 5) ? 10 : 0;
     life->fault = !world->die_at && model_chance(world, 4);
-    if (life->fault || (world->die_at && strcmp(world->die_at, "root:after") == 0)) {
+    if (life->fault || (world->die_at && strncmp(world->die_at, "root:", 5) == 0)) {
+        put.lost = life->fault || strcmp(world->die_at, "root:after") == 0;
         memory_store_fault(world->store, &put);
         memory_store_before_put(world->store, "/p/", root_put, world);
     } else if (model_chance(world, 5)) {
@@ -195,7 +196,7 @@ static void judge_failure(struct life *life, int rc, const struct ds_error *err)
     struct world *world = &life->world;
     bool shrunk = rc == DS_ESHRANK && life->shrunk;
     ck_assert_msg(world->dead || world->lost || life->fault || shrunk || rc == DS_ELOST ||
-                      (rc == DS_EDAMAGED && life->damaged_map),
+                      (rc == DS_EDAMAGED && world->damaged),
                   "seed %llu: a sync failed for no reason: %d %s",
                   (unsigned long long)world->seed, rc, err->msg);
     world->n_failed++;
@@ -226,8 +227,8 @@ static void sync_once(struct life *life)
             life->shrunk = life->full = false;
     }
     session_report_free(&report);
-    if (life->damaged_map && !rc) { /* whatever no sync came by is found now */
-        life->damaged_map = false;
+    if (world->damaged && !rc) { /* what no sync came by is found now */
+        world->damaged = false;
         model_forget_points(world);
         model_verify(world);
     }
