@@ -7,11 +7,10 @@
 #   BENCH_MODULES  folder of the test plugins (tests/modules beside the program)
 #   BENCH_WORK     where to work; must be on the file system that is to be measured (TMPDIR, /tmp)
 #   BENCH_KEEP     1: keep the work folder
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # set for those who source this
 
 bench_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bench_name=$(basename "$0" .sh)
-MIB=1048576
 
 say() { printf '%s: %s\n' "$bench_name" "$*" >&2; }
 die() { say "$*"; exit 1; }

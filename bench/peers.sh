@@ -229,8 +229,9 @@ echo
 cat "$work/facts"
 echo "- load when this ended: $(cut -d' ' -f1-3 /proc/loadavg)"
 echo "- $(restic version | cut -d' ' -f1-2); $(borg --version); $(qemu-img --version | head -n 1)"
-echo "- disk: $(($(stat -c %s "$data/base.img") / MIB)) MiB, of them allocated $(($(stat -c '%b*%B/1048576' "$data/base.img"))) MiB;" \
-    "changed for incremental: $changed_mib MiB in $(wc -l <"$work/writes") pieces"
+echo "- disk: $(stat -c %s "$data/base.img" | awk '{ print $1 / 1048576 }') MiB, allocated" \
+    "$(du -m "$data/base.img" | cut -f1) MiB; changed for incremental: $changed_mib MiB in" \
+    "$(wc -l <"$work/writes") blocks"
 echo "- repetitions: $times, order alternating, page cache warm"
 echo
 python3 "$bench_top/bench/peers-table.py" "$results"

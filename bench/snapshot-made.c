@@ -81,8 +81,8 @@ static int made_views(void *set, uint32_t disk, struct ds_window window, ds_view
     return fn(ud, &view);
 }
 
-static int made_used(void *set, uint64_t volume, struct ds_window window, ds_extent_fn *fn, void *ud,
-                     struct ds_call *call)
+static int made_used(void *set, uint64_t volume, struct ds_window window, ds_extent_fn *fn,
+                     void *ud, struct ds_call *call)
 {
     const struct made *m = set;
     uint64_t run = (m->dense ? RUN : 1) * BLOCK, step = run * m->stride;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz-header.c - the header of a repository. The first byte tells what follows: 0 the bytes that an
- * earlier open saved (header, name of a slot, slot); 1 a header, with a slot that opens; 2 the same,
- * and the header's own check is made right, so that every field is believed. No request is made:
- * the saved form is opened. */
+/* fuzz-header.c - the header of a repository. The first byte tells what follows: 0 the bytes that
+ * an earlier open saved (header, name of a slot, slot); 1 a header, with a slot that opens; 2 the
+ * same, and the header's own check is made right, so that every field is believed. No request is
+ * made: the saved form is opened. */
 #include "core/s3block/repository.h"
 
 #include "core/base/bytes.h"

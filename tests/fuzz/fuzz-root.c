@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz-root.c - roots of points. The first byte tells what follows: 0 a whole object, as a store may
- * hand it out; 1 the body of a root, which is sealed here under the key that is looked for, so that
- * what is behind the seal is tried too. What is accepted must seal and open again. */
+/* fuzz-root.c - roots of points. The first byte tells what follows: 0 a whole object, as a store
+ * may hand it out; 1 the body of a root, which is sealed here under the key that is looked for, so
+ * that what is behind the seal is tried too. What is accepted must seal and open again. */
 #include "core/s3block/root.h"
 
 #include "tests/s3block/fixture.h"

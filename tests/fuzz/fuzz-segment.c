@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz-segment.c - segments. The first byte tells what follows: 0 a whole object, as a store may hand
- * it out; 1 the parts of one, sealed here under the key that is looked for:
+/* fuzz-segment.c - segments. The first byte tells what follows: 0 a whole object, as a store may
+ * hand it out; 1 the parts of one, sealed here under the key that is looked for:
  *
  *   u8 map slots, u8 block slots | rows of the table, 32 bytes each | bitmap | bytes of the slots
  *
