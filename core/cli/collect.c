@@ -55,7 +55,7 @@ static int collect_with(struct cli *cli, struct agent *agent)
     if (!rc)
         rc = repository_check_write(&agent->repository, &err);
     if (!rc && !options.dry_run)
-        rc = objects_prove(agent->objects, &err); /* that it may remove; and for the store's clock */
+        rc = objects_prove(agent->objects, &err); /* may it remove? and the store's clock */
     if (!rc) {
         int64_t clock = objects_info(agent->objects)->clock_ns;
         options.now_ns = clock ? clock : os_wall_ns();

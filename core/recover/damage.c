@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 
-#define DAMAGE_RUNS_MAX 65536u
 static const char damage_magic[] = "S3BDMG01";
 
 static void damage_key(char out[OBJECT_KEY_MAX + 1], const uint8_t node[UUID_SIZE], uint64_t seq)

@@ -432,7 +432,7 @@ static int hold_all(struct restore *r, struct ds_error *err)
 static int held_clear(struct restore *r, struct ds_error *err)
 {
     int rc = DS_OK;
-    if (r->target.fresh || r->options->compare)
+    if (r->target.fresh)
         return DS_OK;
     for (unsigned i = 0; !rc && i < r->n_held; i++)
         rc = target_zero(&r->target, r->held[i].number * r->disk->shape.block_size,

@@ -215,6 +215,10 @@ static int draft_point(struct transfer *t, struct ds_error *err)
                                source->blobs[i].len, err);
     memcpy(copied, t->from->repository, UUID_SIZE);
     put_le64(copied + UUID_SIZE, source->seq);
+    if (t->has_base && copied_seq(t, &t->base) >= source->seq)
+        return ds_fail(err, DS_EINVAL, "point %llu is not newer than the last one that was copied, "
+                       "%llu: points are copied in their order", (unsigned long long)source->seq,
+                       (unsigned long long)copied_seq(t, &t->base));
     return rc ? rc : root_add_blob(draft, "copied", copied, sizeof copied, err);
 }
 

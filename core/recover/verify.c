@@ -401,11 +401,15 @@ static int run_add(struct verify *v, uint16_t disk, uint64_t first, uint64_t cou
                    struct ds_error *err)
 {
     v->report->heal_blocks += count;
-    if (v->n_runs && v->runs[v->n_runs - 1].disk == disk &&
-        v->runs[v->n_runs - 1].first + v->runs[v->n_runs - 1].count == first) {
-        v->runs[v->n_runs - 1].count += count;
+    struct damage_run *last = v->n_runs ? &v->runs[v->n_runs - 1] : NULL;
+    bool joins = last && last->disk == disk && last->first <= first;
+    /* When there is room for no more runs, the last one grows over the gap: more is read anew. */
+    if (joins && (last->first + last->count == first || v->n_runs == DAMAGE_RUNS_MAX)) {
+        last->count = first + count - last->first;
         return DS_OK;
     }
+    if (v->n_runs == DAMAGE_RUNS_MAX)
+        return ds_fail(err, DS_EDAMAGED, "more is damaged than the record holds: sync --full");
     struct damage_run *runs = realloc(v->runs, (v->n_runs + 1) * sizeof *runs);
     if (!runs)
         return ds_fail(err, DS_ENOMEM, "no memory for the record of damage");

@@ -12,7 +12,7 @@ struct verify_options {
     unsigned workers;
     volatile int *interrupted;
     void (*progress)(void *ud, uint64_t done, uint64_t total);
-    /* Told of each damaged thing once; main thread. object: the key, or "". */
+    /* Told of each damaged thing once, by any thread but one at a time. object: the key, or "". */
     void (*damaged)(void *ud, const char *object, const char *what);
     void *ud;
 };

@@ -2,12 +2,14 @@
 /* collect.c - returns the space of what no live root refers to. Why it is safe beside a sync: a
  * sync that is under way builds on the newest root, so it inherits only what that root refers to,
  * which is live; what it stores or salvages has a higher number than the newest point (checkpoints
- * do not count), and such segments are never touched. What is dead once stays dead, so collects may run beside each other too. Roots go
- * before their data: a root that is there can be read whole. */
+ * do not count), and such segments are never touched. What is dead once stays dead, so collects
+ * may run beside each other too. Roots go before their data: a root that is there can be read
+ * whole. */
 #include "core/s3block/collect.h"
 
 #include "core/base/bytes.h"
 #include "core/s3block/marks.h"
+#include "core/s3block/segment_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +131,24 @@ static bool slot_whole(const struct segment *segment, uint32_t i, const uint8_t 
     return good;
 }
 
+/* Likewise the table: it is written back as it was read. */
+static bool table_whole(const struct segment *segment, const uint8_t *object, size_t bitmap_len,
+                        size_t table_len)
+{
+    size_t rows = table_len - TAG_SIZE;
+    const uint8_t *sealed = object + SEGMENT_HEADER_SIZE + bitmap_len;
+    uint8_t *table = malloc(rows);
+    struct sealer *sealer = sealer_new(segment->map_key);
+    if (table)
+        memcpy(table, sealed, rows);
+    bool good = table && sealer &&
+                sealer_open(sealer, TABLE_NONCE, object, SEGMENT_HEADER_SIZE, table, rows,
+                            sealed + rows);
+    sealer_free(sealer);
+    free(table);
+    return good;
+}
+
 /* The object without the slots that are not marked: header and table as they were, the bitmap and
  * the sealed bytes of what stays. False if a slot that stays fails its check. */
 static bool cut_out(struct dynbuf *out, const struct segment *segment, const struct mark *mark,
@@ -168,7 +188,8 @@ static int rewrite(struct collect *c, const char *key, const struct segment *seg
     /* Another collect may have rewritten it meanwhile: then it is thin already. */
     if (!rc && object.len == segment->object_bytes &&
         memcmp(object.data, segment->head, SEGMENT_HEADER_SIZE + bitmap_len) == 0) {
-        if (!cut_out(&thin, segment, mark, object.data, bitmap_len, table_len))
+        if (!table_whole(segment, object.data, bitmap_len, table_len) ||
+            !cut_out(&thin, segment, mark, object.data, bitmap_len, table_len))
             rc = ds_fail(c->err, DS_EDAMAGED, "%s is damaged and was left as it is: run disksync "
                          "verify", key);
         else if (!dynbuf_ok(&thin))

@@ -226,6 +226,8 @@ static int keyring_parse(struct keyring *ring, const uint8_t *payload, size_t le
         return ds_fail(err, DS_EFORMAT, "k/%s holds %u keys, which it can't", name, (unsigned)n);
     for (uint32_t i = 0; i < n; i++) {
         ring->epochs[i] = reader_le32(&r);
+        if (i && ring->epochs[i] <= ring->epochs[i - 1])
+            return ds_fail(err, DS_EFORMAT, "k/%s holds epochs out of order", name);
         memcpy(ring->keys[i], reader_take(&r, KEY_SIZE), KEY_SIZE);
     }
     ring->n = n;

@@ -12,8 +12,9 @@ void segment_header_write(uint8_t out[SEGMENT_HEADER_SIZE], const struct segment
                           const uint8_t repository[UUID_SIZE]);
 void slot_write(uint8_t out[SLOT_ROW_SIZE], const struct slot *slot);
 bool slot_parse_row(struct slot *slot, const uint8_t in[SLOT_ROW_SIZE]);
-/* Bound to header, table and stored bytes, so that a random generator that repeats itself (a clone,
- * a VM that was set back) repeats a key only for the very same object. The header's salt is zero. */
+/* Bound to header, table and stored bytes, so that a random generator that repeats itself (in a
+ * clone, in a VM that was set back) repeats a key only for the very same object. The header's salt
+ * is zero here. */
 struct segment_content {
     const uint8_t *header, *table;
     size_t table_len;

@@ -10,6 +10,12 @@ static int check_memory(const struct session *session, uint64_t newest, struct d
     const struct node_memory *memory = &session->memory;
     if (memory->takeover || memory->seq == 0 || newest > memory->seq)
         return DS_OK;
+    if (newest == 0)
+        return ds_fail(err, DS_EROLLBACK,
+                       "%s holds no point of this node, which committed point %llu: is it the "
+                       "right place, and mounted? If that is intended: disksync register "
+                       "--takeover", objects_info(session->agent->objects)->location,
+                       (unsigned long long)memory->seq);
     if (newest < memory->seq)
         return ds_fail(err, DS_EROLLBACK,
                        "the store went back in time: this node committed point %llu, the newest "

@@ -17,17 +17,25 @@ void session_identity(char out[160], const struct disk *disk)
         *size = 0;
 }
 
-/* A number that no disk of the base has, nor an earlier one of this session. */
+static bool number_taken(const struct session *session, uint32_t n, uint32_t number)
+{
+    for (uint32_t i = 0; session->has_base && i < session->base.n_disks; i++)
+        if (session->base.disks[i].number == number)
+            return true;
+    for (uint32_t i = 0; i < n; i++)
+        if (session->sources[i].number == number)
+            return true;
+    return false;
+}
+
+/* The lowest number that no disk of the base has, nor an earlier one of this session; there are
+ * fewer disks than numbers. */
 static uint16_t fresh_number(const struct session *session, uint32_t n)
 {
-    uint16_t number = 1;
-    for (uint32_t i = 0; session->has_base && i < session->base.n_disks; i++)
-        if (session->base.disks[i].number >= number)
-            number = (uint16_t)(session->base.disks[i].number + 1);
-    for (uint32_t i = 0; i < n; i++)
-        if (session->sources[i].number >= number)
-            number = (uint16_t)(session->sources[i].number + 1);
-    return number;
+    uint32_t number = 1;
+    while (number_taken(session, n, number))
+        number++;
+    return (uint16_t)number;
 }
 
 /* Another disk stands where the base saw this path. */
@@ -263,7 +271,9 @@ static void mode_of(struct session *session, struct session_source *source)
     } else if (generation->state == DS_GENERATION_LOST) {
         snprintf(text, sizeof text, "the tracker lost its changes: %s", generation->reason);
         set_mode(source, MODE_COMPARE, text);
-    } else if (!ds_token_equal(&base->token, &generation->start))
+    } else if (generation->state != DS_GENERATION_CUT || !generation->pending)
+        set_mode(source, MODE_COMPARE, "the tracker made no cut");
+    else if (!ds_token_equal(&base->token, &generation->start))
         set_mode(source, MODE_COMPARE, "the tracker's changes do not begin at the newest point");
     else
         set_mode(source, MODE_INCREMENTAL, "the tracker knows what changed since the newest point");

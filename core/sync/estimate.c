@@ -30,8 +30,10 @@ int estimate_used(struct agent *agent, const struct disk *disk, uint64_t *used_b
     struct source source;
     struct volumes volumes;
     int rc = source_open_live(&source, disk, err);
-    if (rc)
+    if (rc) {
+        source_close(&source);
         return rc;
+    }
     rc = fsmaps_open(&fsmaps, agent, err);
     if (!rc) {
         rc = volumes_open(&volumes, &source, &fsmaps, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* estimate.h - how much of a disk a first sync would read, told from the live disk: the file systems
- * may change meanwhile, so it is an estimate. Main thread. */
+/* estimate.h - how much of a disk a first sync would read, told from the live disk: its file
+ * systems may change meanwhile, so it is an estimate. Main thread. */
 #ifndef CORE_SYNC_ESTIMATE_H
 #define CORE_SYNC_ESTIMATE_H
 

@@ -197,12 +197,37 @@ static int health(struct session *session, struct ds_error *err)
     return provider_ops(session)->health(session->set, &call);
 }
 
+/* The disks are still what they were when they were frozen. */
+static int check_unchanged(struct session *session, struct ds_error *err)
+{
+    for (uint32_t i = 0; i < session->n; i++) {
+        const struct disk *before = session->sources[i].disk;
+        struct disk now;
+        int rc = disk_probe(&now, before->path, err);
+        if (rc)
+            return rc;
+        bool same = now.bytes == before->bytes && strcmp(now.layout.id, before->layout.id) == 0 &&
+                    now.layout.n_partitions == before->layout.n_partitions;
+        for (size_t k = 0; same && k < now.layout.n_partitions; k++)
+            same = memcmp(&now.layout.partitions[k].extent, &before->layout.partitions[k].extent,
+                          sizeof now.layout.partitions[k].extent) == 0;
+        disk_free(&now);
+        if (!same)
+            return ds_fail(err, DS_EIO,
+                           "%s was repartitioned or resized while it was read: nothing was "
+                           "committed, sync again", before->path);
+    }
+    return DS_OK;
+}
+
 static int checkpoint(struct session *session, struct ds_error *err)
 {
     const struct root *draft = point_writer_root(session->writer);
     int rc = tracking_altered(session, err); /* before a root holds any of it */
     if (!rc)
         rc = health(session, err); /* what was read so far is worth keeping only then */
+    if (!rc)
+        rc = check_unchanged(session, err);
     if (!rc)
         rc = point_writer_checkpoint(session->writer, err);
     if (rc)
@@ -312,29 +337,6 @@ static int copy_all(struct session *session, struct ds_error *err)
     for (uint32_t i = 0; !rc && i < session->n; i++)
         rc = copy_one(session, i, err);
     return rc;
-}
-
-/* The disks are still what they were when they were frozen. */
-static int check_unchanged(struct session *session, struct ds_error *err)
-{
-    for (uint32_t i = 0; i < session->n; i++) {
-        const struct disk *before = session->sources[i].disk;
-        struct disk now;
-        int rc = disk_probe(&now, before->path, err);
-        if (rc)
-            return rc;
-        bool same = now.bytes == before->bytes && strcmp(now.layout.id, before->layout.id) == 0 &&
-                    now.layout.n_partitions == before->layout.n_partitions;
-        for (size_t k = 0; same && k < now.layout.n_partitions; k++)
-            same = memcmp(&now.layout.partitions[k].extent, &before->layout.partitions[k].extent,
-                          sizeof now.layout.partitions[k].extent) == 0;
-        disk_free(&now);
-        if (!same)
-            return ds_fail(err, DS_EIO,
-                           "%s was repartitioned or resized while it was read: nothing was "
-                           "committed, sync again", before->path);
-    }
-    return DS_OK;
 }
 
 /* ---- the steps ---- */

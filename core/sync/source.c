@@ -33,6 +33,23 @@ struct view_collect {
     struct ds_error *err;
 };
 
+/* Views ascend and do not overlap (stripes of several may interleave), and lie on the disk. */
+static bool view_possible(const struct source *source, const struct ds_view *view)
+{
+    const struct ds_view *last = source->n_views ? &source->views[source->n_views - 1].view : NULL;
+    uint64_t end, span;
+    if (view->disk.length == 0 || !add_u64(view->disk.offset, view->disk.length, &end) ||
+        (view->count > 1 && view->disk_step < view->disk.length) ||
+        !mul_u64(view->count - 1, view->disk_step, &span) || !add_u64(end, span, &end) ||
+        end > source->disk->bytes)
+        return false;
+    if (!last)
+        return true;
+    if (view->count > 1 || last->count > 1)
+        return view->disk.offset > last->disk.offset;
+    return view->disk.offset >= last->disk.offset + last->disk.length;
+}
+
 static int view_collected(void *ud, const struct ds_view *view)
 {
     struct view_collect *collect = ud;
@@ -42,8 +59,7 @@ static int view_collected(void *ud, const struct ds_view *view)
     own.size = sizeof own;
     if (own.count == 0)
         own.count = 1;
-    if (own.disk.length == 0 || own.disk.offset >= source->disk->bytes ||
-        (own.count > 1 && own.disk_step < own.disk.length))
+    if (!view_possible(source, &own))
         return ds_fail(collect->err, DS_EPLUGIN, "the snapshot provider %s describes an impossible "
                        "view of %s", source->provider->plugin->table->name, source->disk->path);
     if (source->n_views >= VIEWS_MAX)
@@ -74,6 +90,8 @@ int source_open_live(struct source *source, const struct disk *disk, struct ds_e
     int live;
     memset(source, 0, sizeof *source);
     source->disk = disk;
+    if (!mutex_init(&source->serial))
+        return ds_fail(err, DS_ENOMEM, "no memory to read %s", disk->path);
     return file_open(source, disk->path, !(disk->flags & DS_DISK_IMAGE), &live, err);
 }
 
@@ -83,6 +101,9 @@ int source_open(struct source *source, const struct disk *disk, struct plugin_in
     struct view_collect collect = { source, err };
     struct ds_window all = { 0, disk->bytes };
     int rc = source_open_live(source, disk, err);
+    if (!rc && provider->plugin->table->threads < DS_THREADS_SERIAL)
+        rc = ds_fail(err, DS_EPLUGIN, "the snapshot provider %s takes calls from one thread only, "
+                     "which can't serve a sync", provider->plugin->table->name);
     if (!rc) {
         source->provider = provider;
         source->ops = provider->plugin->table->ops;
@@ -101,6 +122,7 @@ void source_close(struct source *source)
         disk_source_close(&source->files[i]);
     free(source->files);
     free(source->views);
+    mutex_destroy(&source->serial);
     source->files = NULL;
     source->views = NULL;
     source->n_files = source->n_views = 0;
@@ -178,7 +200,14 @@ static int place_read(const struct source *source, const struct place *place, vo
         return reader.pread(reader.ctx, data, n, place->offset, err);
     }
     struct ds_call call = plugin_call(source->provider, PLUGIN_LONG_NS, err);
-    return source->ops->read(source->set, place->volume, place->offset, data, n, &call);
+    bool parallel = source->provider->plugin->table->threads >= DS_THREADS_PARALLEL;
+    struct mutex serial = source->serial;
+    if (!parallel)
+        mutex_lock(&serial);
+    int rc = source->ops->read(source->set, place->volume, place->offset, data, n, &call);
+    if (!parallel)
+        mutex_unlock(&serial);
+    return rc;
 }
 
 /* Reads until two reads agree. */

@@ -6,6 +6,7 @@
 #define CORE_SYNC_SOURCE_H
 
 #include "core/disk/disk.h"
+#include "core/base/thread.h"
 #include "core/plugin/plugin.h"
 
 #include <disksync/snapshot.h>
@@ -23,6 +24,7 @@ struct source {
     struct source_view *views; /* ascending by disk offset, then the live disk for the gaps */
     size_t n_views;
     bool striped;
+    struct mutex serial; /* reads through a provider that takes one call at a time */
     struct disk_source *files; /* [0] is the live disk */
     size_t n_files;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe.c - tells what the folder is, or proves what it can do by doing it: an object is put under a key of its own, put
- * again on condition that there is none, read back, listed and removed. Nothing is left behind,
- * neither the folder for temporary files nor a repository folder that the probe had to create. */
+/* probe.c - tells what the folder is, or proves what it can do by doing it: an object is put under
+ * a key of its own, put again on condition that there is none, read back, listed and removed.
+ * Nothing is left behind, neither the folder for temporary files nor a repository folder that the
+ * probe had to create. */
 #include "dir.h"
 
 struct probe {
@@ -125,6 +126,7 @@ static int probe_prove(struct dir *dir, struct ds_store_info *found, struct ds_c
 int probe_run(struct dir *dir, struct ds_store_info *info, struct ds_call *call)
 {
     struct ds_store_info found = { .size = sizeof found, .max_in_flight = DIR_IN_FLIGHT };
+    char above[DIR_PATH_MAX];
     int rc = DS_OK;
     if (info->size > offsetof(struct ds_store_info, flags))
         found.flags = info->flags;
@@ -133,6 +135,8 @@ int probe_run(struct dir *dir, struct ds_store_info *info, struct ds_call *call)
     else
         found.caps = DS_STORE_CAP_IF_ABSENT | DS_STORE_CAP_REMOVE;
     found.free_bytes = dir_os_free_bytes(dir->root);
+    if (found.free_bytes == UINT64_MAX && dir_os_parent(above, dir->root))
+        found.free_bytes = dir_os_free_bytes(above); /* the first put makes the folder */
     snprintf(found.location, sizeof found.location, "folder %.240s", dir->root);
     info_fill(info, &found);
     return rc;

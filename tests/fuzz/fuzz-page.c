@@ -83,13 +83,7 @@ static void fuzz_refs(unsigned level, const uint8_t *data, size_t size)
     require(refs_decode(&r, level, back, &m, FANOUT, "refs", &err) == DS_OK && m == n &&
                 reader_left(&r) == 0,
             "what was encoded decodes");
-    for (unsigned i = 0; i < n; i++)
-        require(refs[i].kind == back[i].kind && refs[i].slot == back[i].slot &&
-                    refs[i].all_known == back[i].all_known &&
-                    segment_name_equal(&refs[i].segment, &back[i].segment) &&
-                    memcmp(refs[i].id, back[i].id, ID_SIZE) == 0 &&
-                    memcmp(refs[i].known, back[i].known, sizeof back[i].known) == 0,
-                "and is the same");
+    require(refs_equal(refs, back, n), "and is the same");
     dynbuf_free(&page);
 }
 

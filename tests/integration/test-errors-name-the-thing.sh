@@ -98,7 +98,8 @@ done
 again
 
 # ---- in use ----
-flock "$live/state/lock" sleep 60 & holder=$!
+(flock 9 && exec sleep 100) 9>>"$live/state/lock" &
+holder=$!
 until ! flock -n "$live/state/lock" true; do sleep 0.05; done
 refused 'another process of the node' in-use "$live/state/lock" sync
 refused 'another process of the node' in-use "$live/state/lock" register
@@ -133,10 +134,10 @@ ds sync || wrong 'the older machine may go on'
 rm -rf "$live/state" && mv "$work/newer-state" "$live/state"
 refused 'another point 2' store-rollback 'point 2 ' sync
 rm -rf "${repository:?}"/*
-refused 'an emptied store' store-rollback 'point 2.*' sync
+refused 'an emptied store' store-rollback "$repository.*point 2" sync
 [ ! -e "$repository/h" ] || wrong 'an emptied store was made anew without a word'
 rm -rf "$repository"
-refused 'no store' 'not-found' "$repository" sync
+refused 'no store' store-rollback "$repository.*point 2" sync
 [ ! -e "$repository/h" ] || wrong 'a store that is gone was made anew without a word'
 again
 ds register --takeover || wrong 'takeover'
@@ -145,9 +146,11 @@ again
 
 # ---- the policy and the state ----
 echo 'retentoin: { last: 3 }' >>"$policy"
-refused 'an unknown key' policy 'policy.yaml:7:1.*retention' sync
+refused 'an unknown key' policy 'policy.yaml:[0-9]+:1.*retention' sync
 sed -i '$d' "$policy"
-refused 'no policy' not-found "$work/none.yaml" sync --policy "$work/none.yaml"
+policy=$work/none.yaml
+refused 'no policy' not-found "$work/none.yaml" sync
+owner
 refused 'no such point' no-such-point ' 9' restore --point 9 --to "$work/out.raw"
 : >"$live/state/node.state"
 refused 'a damaged record' damaged "$live/state/node" sync
@@ -239,14 +242,14 @@ for object in "${names[@]}"; do
     "$root") name='point 2' ;;
     *) name=$(dirname "$object")'|segment' ;;
     esac
-    for cut in 0 $((size / 2)) $((size - 1)); do
+    for cut in 0 $((size - 1)); do
         truncate -s "$cut" "$file"
         try "cut to $cut bytes:" "$object" "$name"
     done
-    offsets=$((RANDOM % size))\ $((RANDOM % size))
+    offsets=$((RANDOM % size))
     [ "${DISKSYNC_SOAK:-0}" != 1 ] || offsets=$(for ((i = 0; i < 100; i++)); do
         echo $((RANDOM * 32768 % size + RANDOM % size)); done)
-    for at in 0 16 40 $offsets -1; do
+    for at in 16 $offsets -1; do
         flip "$file" "$at"
         try "a bit flipped at $at:" "$object" "$name"
     done

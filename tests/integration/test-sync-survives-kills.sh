@@ -19,6 +19,7 @@ killed_syncs() { # STATE POINT...: those that are there before
         ! killed_at "$n" sync || killed=$((killed + 1))
         check_all "$1, killed at operation $n" "${@:2}"
         check_next "$1, behind the kill at operation $n"
+        ls "$live"/repository/n/*/h >/dev/null || fail "$1, kill at $n: nobody would find the node"
     done
     # Two runs differ by an operation or two: threads share the flush of a folder.
     [ $((killed * 2)) -gt "$(moments "$total" | wc -l)" ] || fail "$1: $killed syncs were killed"

@@ -111,6 +111,17 @@ bool leaf_equal(const struct leaf *a, const struct leaf *b)
     return true;
 }
 
+bool refs_equal(const struct ref *a, const struct ref *b, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (a[i].kind != b[i].kind || a[i].all_known != b[i].all_known ||
+            a[i].slot != b[i].slot || !segment_name_equal(&a[i].segment, &b[i].segment) ||
+            memcmp(a[i].id, b[i].id, ID_SIZE) != 0 ||
+            memcmp(a[i].known, b[i].known, sizeof a[i].known) != 0)
+            return false;
+    return true;
+}
+
 unsigned leaf_length(const struct map_shape *shape, uint64_t index)
 {
     uint64_t left = shape->n_blocks - index * FANOUT;

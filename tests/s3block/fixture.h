@@ -33,6 +33,8 @@ void random_fill(uint64_t *state, void *out, size_t n);
 void random_leaf(uint64_t *state, struct leaf *leaf, unsigned n);
 /* Same states, and same segment, slot and id of each DATA block. */
 bool leaf_equal(const struct leaf *a, const struct leaf *b);
+/* Field by field: padding is anything. */
+bool refs_equal(const struct ref *a, const struct ref *b, unsigned n);
 /* Blocks of a leaf of the shape. */
 unsigned leaf_length(const struct map_shape *shape, uint64_t index);
 

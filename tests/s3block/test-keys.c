@@ -10,6 +10,7 @@
 static const uint8_t repository[UUID_SIZE] = { 0x11, 0x22 };
 
 #define SECRET "correct horse battery staple"
+#define LONG_SECRET SECRET " and yet one more horse" /* stretched less */
 #define COST_AT 40 /* offset of log2 N in a slot */
 
 static struct keyring ring_of(unsigned n)
@@ -105,7 +106,7 @@ START_TEST(slot_tells_what_is_wrong_with_it)
     struct dynbuf slot = DYNBUF_INIT(8192);
     struct ds_error err = DS_ERROR_INIT;
     struct slot_info info;
-    seal(&slot, &ring, "one", SLOT_PASSPHRASE, SECRET, strlen(SECRET));
+    seal(&slot, &ring, "one", SLOT_PASSPHRASE, LONG_SECRET, strlen(LONG_SECRET));
     slot.data[8] = 2;
     ck_assert_int_eq(slot_parse(&info, "one", slot.data, slot.len, &err), DS_EVERSION);
     slot.data[8] = 1;
@@ -129,7 +130,7 @@ START_TEST(cost_beyond_the_bounds_is_refused_before_it_is_paid)
         { 15, 8, 0, 0, 0x80, 1, 0, 0, 0 }, { 15, 8, 0, 0, 0, 0xff, 0xff, 0xff, 0xff },
         { 20, 8, 0, 0, 0, 1, 0, 0, 0 },   { 9, 8, 0, 0, 0, 1, 0, 0, 0 },
     };
-    seal(&slot, &ring, "one", SLOT_PASSPHRASE, SECRET, strlen(SECRET));
+    seal(&slot, &ring, "one", SLOT_PASSPHRASE, LONG_SECRET, strlen(LONG_SECRET));
     for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++) {
         slot.data[COST_AT] = costs[i][0];
         memcpy(slot.data + COST_AT + 4, costs[i] + 1, 8);

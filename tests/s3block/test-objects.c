@@ -92,13 +92,13 @@ START_TEST(wish_of_the_store_is_waited_for)
 {
     struct fixture f;
     struct memory_fault fault = { .count = 1, .code = DS_ENETWORK, .retry = DS_RETRY_SAME,
-                                  .retry_after_ms = 600 };
+                                  .retry_after_ms = 400 };
     fixture_open(&f, 2);
     log_start(DS_LOG_ERROR);
     memory_store_fault(f.store, &fault);
     uint64_t start = os_mono_ns();
     ck_assert_ok(objects_put(f.objects, "k", "x", 1, 0, &f.err), &f.err);
-    ck_assert_uint_ge(os_mono_ns() - start, 600 * 1000000u);
+    ck_assert_uint_ge(os_mono_ns() - start, 400 * 1000000u);
     fixture_close(&f);
 }
 END_TEST

@@ -162,13 +162,6 @@ static void random_ref(uint64_t *seed, struct ref *ref, unsigned level)
         random_fill(seed, ref->known, sizeof ref->known);
 }
 
-static bool ref_equal(const struct ref *a, const struct ref *b)
-{
-    return a->kind == b->kind && a->all_known == b->all_known && a->slot == b->slot &&
-           segment_name_equal(&a->segment, &b->segment) &&
-           memcmp(a->id, b->id, ID_SIZE) == 0 && memcmp(a->known, b->known, 16) == 0;
-}
-
 START_TEST(random_references_come_back)
 {
     uint64_t seed = 20260303;
@@ -188,8 +181,7 @@ START_TEST(random_references_come_back)
         ck_assert_ok(refs_decode(&r, level, back, &found, FANOUT, "refs", &err), &err);
         ck_assert_uint_eq(reader_left(&r), 0);
         ck_assert_uint_eq(found, n);
-        for (unsigned i = 0; i < n; i++)
-            ck_assert(ref_equal(&refs[i], &back[i]));
+        ck_assert(refs_equal(refs, back, n));
         r = reader_of(page.data, page.len);
         ck_assert_int_eq(refs_decode(&r, level + 1, back, &found, FANOUT, "refs", &err),
                          DS_EDAMAGED);

@@ -56,7 +56,7 @@ START_TEST(no_change_costs_one_put)
     ck_assert_uint_eq(m.same, 300);
     ck_assert_ok(machine_end(&m, true), &m.f.err);
     ck_assert_uint_eq(counted(&m).puts, 1);
-    ck_assert(memcmp(first.disks->top, m.base.disks->top, sizeof first.disks->top) == 0);
+    ck_assert(refs_equal(first.disks->top, m.base.disks->top, FANOUT));
     machine_check_range(&m, &m.base, 0, 256, 1);
     machine_check_range(&m, &m.base, 256, 300, ZEROS);
     root_free(&first);
@@ -446,10 +446,17 @@ END_TEST
 
 /* ---- the commit ---- */
 
+struct other {
+    struct machine *m, *theirs;
+};
+
+/* Commits what another attempt has made of the same content: as long as ours, and not ours. */
 static void other_writer(void *ud, const char *key)
 {
-    struct machine *m = ud;
-    memory_store_put(m->f.store, key, "another root", 12);
+    struct other *other = ud;
+    size_t len;
+    const uint8_t *root = memory_store_bytes(other->theirs->f.store, key, &len);
+    memory_store_put(other->m->f.store, key, root, len);
 }
 
 START_TEST(commit_of_another_writer_is_a_conflict)
@@ -458,20 +465,28 @@ START_TEST(commit_of_another_writer_is_a_conflict)
         struct machine m;
         struct memory_fault fault = { .op = DS_STORE_PUT, .key = "/p/", .count = 1,
                                       .code = DS_ENETWORK, .retry = DS_RETRY_SAME };
-        size_t len;
+        static struct machine theirs;
+        struct other other = { &m, &theirs };
+        size_t len, their_len;
         char key[OBJECT_KEY_MAX + 1];
+        machine_open(&theirs, 60 * MIB, BLOCK);
+        machine_begin(&theirs);
+        ck_assert_ok(machine_write_range(&theirs, 0, 10, 1), &theirs.f.err);
+        ck_assert_ok(machine_end(&theirs, true), &theirs.f.err);
         machine_open(&m, 60 * MIB, BLOCK);
         machine_begin(&m);
         ck_assert_ok(machine_write_range(&m, 0, 10, 1), &m.f.err);
-        memory_store_before_put(m.f.store, "/p/", other_writer, &m);
+        memory_store_before_put(m.f.store, "/p/", other_writer, &other);
         if (lost) /* ours did not get there, theirs did */
             memory_store_fault(m.f.store, &fault);
         log_start(DS_LOG_ERROR);
         ck_assert_int_eq(machine_end(&m, true), DS_ECONFLICT);
         root_key(key, m.f.space.node, 1);
-        memory_store_bytes(m.f.store, key, &len);
-        ck_assert_uint_eq(len, 12); /* theirs stays */
+        const uint8_t *root = memory_store_bytes(m.f.store, key, &len);
+        const uint8_t *their_root = memory_store_bytes(theirs.f.store, key, &their_len);
+        ck_assert(len == their_len && memcmp(root, their_root, len) == 0); /* theirs stays */
         machine_close(&m);
+        machine_close(&theirs);
     }
 }
 END_TEST

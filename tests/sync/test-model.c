@@ -274,7 +274,7 @@ static uint64_t live(uint64_t seed, uint32_t block, uint64_t blocks, uint64_t ma
     log_start(getenv("DISKSYNC_VERBOSE") ? DS_LOG_DEBUG : DS_LOG_ERROR);
     memset(&life, 0, sizeof life);
     model_new(&life.world, seed, block, blocks, max_blocks);
-    model_fill(&life.world, blocks > 5000 ? 10 : 600);
+    model_fill(&life.world, blocks > 60000 ? 1 : blocks > 5000 ? 10 : 600);
     first_sync(&life);
     while (life.world.n_committed < points) {
         between(&life);
