@@ -37,7 +37,8 @@ while IFS= read -r f; do
     listed "$f" core/local.mk || lost="$lost$f (core/local.mk)"$'\n'
 done < <(sources core)
 for f in man/*.pod; do
-    listed "${f%.pod}.1" Makefile.am || lost="$lost$f (Makefile.am)"$'\n'
+    grep -qE "(^|[[:space:]])${f%.pod}\.[15]([[:space:]]|$)" man/local.mk ||
+        lost="$lost$f (man/local.mk)"$'\n'
 done
 for dir in plugins/*/; do
     [ -f "$dir/Makefile.am" ] || { lost="$lost$dir has no Makefile.am"$'\n'; continue; }

@@ -256,7 +256,8 @@ static void tell(const struct world *w)
            "%llu torn, %llu bad, %llu blocks healed; %llu blocks checked, %llu wrong; under the "
            "plainer rule %llu\n",
            (unsigned long long)w->seed, (unsigned long long)w->n_committed,
-           (unsigned long long)w->n_modes[MODE_FULL], (unsigned long long)w->n_modes[MODE_INCREMENTAL],
+           (unsigned long long)w->n_modes[MODE_FULL],
+           (unsigned long long)w->n_modes[MODE_INCREMENTAL],
            (unsigned long long)w->n_modes[MODE_COMPARE], (unsigned long long)w->n_failed,
            (unsigned long long)w->n_dead, (unsigned long long)w->n_refused,
            (unsigned long long)w->n_checkpoints, (unsigned long long)w->n_salvaged,
