@@ -92,6 +92,7 @@ struct point_writer {
     struct hasher *hasher;
     void (*damaged)(void *ud, const struct ds_error *why);
     void *damaged_ud;
+    bool lost_pages; /* inner pages of the base that can't be read */
     /* the current disk */
     uint32_t disk;     /* index in the draft */
     bool in_disk;
@@ -190,10 +191,16 @@ uint64_t point_writer_tag(const struct point_writer *w)
 static int base_damaged(void *ud, unsigned level, uint64_t index, const struct ds_error *why)
 {
     struct point_writer *w = ud;
-    (void)level, (void)index;
+    (void)index;
+    w->lost_pages |= level > 0;
     if (w->damaged)
         w->damaged(w->damaged_ud, why);
     return DS_OK;
+}
+
+bool point_writer_lost_pages(const struct point_writer *w)
+{
+    return w->lost_pages;
 }
 
 int point_writer_disk_begin(struct point_writer *w, uint32_t i, const struct root_disk *base,

@@ -86,6 +86,11 @@ int point_writer_block(struct point_writer *writer, unsigned i, const struct pre
 int point_writer_leaf_end(struct point_writer *writer, struct ds_error *err);
 int point_writer_disk_end(struct point_writer *writer, struct ds_error *err);
 
+/* True if inner pages of the base could not be read. Used blocks below them may be UNKNOWN in the
+ * draft, since they were taken for known before the page was needed: it is no point, but a
+ * checkpoint of it tells the next one what to read. */
+bool point_writer_lost_pages(const struct point_writer *writer);
+
 /* Between leaves. Commits what is there as a partial root, the base of whatever comes next. */
 int point_writer_checkpoint(struct point_writer *writer, struct ds_error *err);
 /* DS_ECONFLICT: another writer committed this number first. hash: of the root. */

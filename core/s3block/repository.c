@@ -60,12 +60,12 @@ static int header_parse(struct repository *repository, const void *object, size_
         return ds_fail(err, DS_EDAMAGED, "h is not the header of a repository (magic)");
     if (get_le16(p + 8) != 1)
         return ds_fail(err, DS_EVERSION,
-                       "the repository has format version %u, this program knows 1: use a newer "
+                       "h: the repository has format version %u, this program knows 1: use a newer "
                        "disksync", get_le16(p + 8));
     repository->features_read = get_le64(p + 32);
     if (repository->features_read & ~FEATURES_READ)
         return ds_fail(err, DS_EFEATURE,
-                       "the repository needs the features %llx to be read, which this program "
+                       "h: the repository needs the features %llx to be read, which this program "
                        "does not know: use a newer disksync",
                        (unsigned long long)(repository->features_read & ~FEATURES_READ));
     if (len != HEADER_SIZE || get_le32(p + 12) != HEADER_SIZE)
@@ -78,7 +78,7 @@ static int header_parse(struct repository *repository, const void *object, size_
     repository->epoch = get_le32(p + 64);
     repository->created_ns = (int64_t)get_le64(p + 72);
     if (repository->id_algorithm != ID_GMAC && repository->id_algorithm != ID_HMAC_SHA256)
-        return ds_fail(err, DS_EFEATURE, "the repository's id algorithm %u is unknown",
+        return ds_fail(err, DS_EFEATURE, "h: the id algorithm %u is unknown",
                        (unsigned)repository->id_algorithm);
     memcpy(repository->header, p, len);
     repository->header_len = len;
@@ -406,8 +406,8 @@ int repository_check_write(const struct repository *repository, struct ds_error 
     uint64_t unknown = repository->features_write & ~FEATURES_WRITE;
     if (unknown)
         return ds_fail(err, DS_EFEATURE,
-                       "the repository needs the features %llx to be written, which this program "
-                       "does not know: use a newer disksync", (unsigned long long)unknown);
+                       "h: the repository needs the features %llx to be written, which this "
+                       "program does not know: use a newer disksync", (unsigned long long)unknown);
     return DS_OK;
 }
 

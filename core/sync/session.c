@@ -9,7 +9,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/log.h"
-#include "core/recover/verify.h"
+#include "core/recover/damage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,6 +220,53 @@ static int check_unchanged(struct session *session, struct ds_error *err)
     return DS_OK;
 }
 
+static uint32_t stale_runs(const struct session *session, struct damage_run *runs, uint32_t cap)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < session->n; i++) {
+        const struct session_source *source = &session->sources[i];
+        const struct bitmap *map = &source->stale;
+        uint64_t first = map->words ? bitmap_next(map, 0) : 0;
+        while (map->words && first < map->bits) {
+            uint64_t end = bitmap_next_clear(map, first);
+            if (n < cap)
+                runs[n++] = (struct damage_run){ source->number, first, end - first };
+            else if (runs[n - 1].disk == source->number) /* no more room: the last one grows */
+                runs[n - 1].count = end - runs[n - 1].first;
+            first = bitmap_next(map, end);
+        }
+    }
+    return n;
+}
+
+/* The record of damage is of the base. A checkpoint that becomes the next one needs it too, from
+ * before it is there: what was not healed until then is still damaged. */
+static int damage_carry(struct session *session, uint64_t seq, struct ds_error *err)
+{
+    struct damage_run *runs;
+    bool any = false;
+    for (uint32_t i = 0; i < session->n; i++)
+        any |= session->sources[i].stale.words != NULL;
+    if (!any)
+        return DS_OK;
+    runs = calloc(DAMAGE_RUNS_MAX, sizeof *runs);
+    if (!runs)
+        return ds_fail(err, DS_ENOMEM, "no memory for the record of damage");
+    uint32_t n = stale_runs(session, runs, DAMAGE_RUNS_MAX);
+    int rc = n ? damage_write(&session->agent->space, seq, runs, n, err) : DS_OK;
+    free(runs);
+    return rc;
+}
+
+static uint64_t sent_bytes(struct session *session)
+{
+    const struct root *draft = point_writer_root(session->writer);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < draft->n_disks; i++)
+        sum += draft->disks[i].sent_bytes;
+    return sum;
+}
+
 static int checkpoint(struct session *session, struct ds_error *err)
 {
     const struct root *draft = point_writer_root(session->writer);
@@ -229,6 +276,8 @@ static int checkpoint(struct session *session, struct ds_error *err)
     if (!rc)
         rc = check_unchanged(session, err);
     if (!rc)
+        rc = damage_carry(session, draft->seq, err);
+    if (!rc)
         rc = point_writer_checkpoint(session->writer, err);
     if (rc)
         return rc;
@@ -236,7 +285,7 @@ static int checkpoint(struct session *session, struct ds_error *err)
     memcpy(session->memory.hash, draft->previous_hash, HASH_SIZE);
     rc = remember_attempt(session, err);
     session->checkpoint_ns = os_mono_ns();
-    session->checkpoint_bytes = session->done_bytes;
+    session->checkpoint_bytes = sent_bytes(session);
     return rc;
 }
 
@@ -248,12 +297,13 @@ static int on_pause(void *ud, uint64_t position, struct ds_error *err)
     if (options->progress)
         options->progress(options->ud, session->sources[session->current].disk->path, done,
                           session->total_bytes);
-    if (os_mono_ns() - session->checkpoint_ns < CHECKPOINT_NS &&
-        done - session->checkpoint_bytes < CHECKPOINT_BYTES)
+    /* By what was sent, not by the place on the disk: a checkpoint costs objects, and keeps nothing
+     * where nothing was sent. */
+    uint64_t sent = sent_bytes(session) - session->checkpoint_bytes;
+    if (sent == 0 || (os_mono_ns() - session->checkpoint_ns < CHECKPOINT_NS &&
+                      sent < CHECKPOINT_BYTES))
         return DS_OK;
-    int rc = checkpoint(session, err);
-    session->checkpoint_bytes = done;
-    return rc;
+    return checkpoint(session, err);
 }
 
 static int on_changed(void *ud, struct ds_window window, struct bitmap *map, struct ds_error *err)
@@ -501,6 +551,26 @@ static int report_begin(struct session *session, struct ds_error *err)
     return DS_OK;
 }
 
+/* Full and compare read everything in use, whatever the base says. */
+static bool believes_base(const struct session *session)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < session->n; i++)
+        any |= session->sources[i].mode == MODE_INCREMENTAL;
+    return any;
+}
+
+/* What hung from damaged pages was believed to be known: this is no point to list. The checkpoint
+ * knows better, and the next sync reads what it lacks. */
+static int base_lost(struct session *session, struct ds_error *err)
+{
+    int rc = checkpoint(session, err);
+    return rc ? rc : ds_fail(err, DS_EDAMAGED,
+                             "the map of point %llu is damaged in the store: nothing was listed. "
+                             "Sync again: what was lost is then read anew",
+                             (unsigned long long)session->base.seq);
+}
+
 static int replicate(struct session *session, struct ds_error *err)
 {
     int rc = tracking_cut(session, err);
@@ -518,6 +588,8 @@ static int replicate(struct session *session, struct ds_error *err)
         rc = remember_attempt(session, err);
     if (!rc)
         rc = copy_all(session, err);
+    if (!rc && believes_base(session) && point_writer_lost_pages(session->writer))
+        rc = base_lost(session, err);
     if (!rc)
         rc = tracking_altered(session, err);
     if (!rc)

@@ -253,6 +253,30 @@ bool model_damage(struct world *world, bool maps_only)
     return done;
 }
 
+unsigned model_damage_inner(struct world *world)
+{
+    struct check check;
+    unsigned done = 0;
+    check_open(&check, world);
+    for (size_t i = 0; i < memory_store_objects(world->store); i++) {
+        const char *key = memory_store_key(world->store, i);
+        struct segment_name name;
+        const struct segment *segment;
+        struct ds_error err = DS_ERROR_INIT;
+        if (!segment_key_parse(&name, key))
+            continue;
+        ck_assert_ok(segment_get(check.cache, &name, &segment, &err), &err);
+        for (uint32_t k = 0; k < segment->n_maps; k++)
+            if (segment->slots[k].type == SLOT_INNER) {
+                memory_store_flip(world->store, key, segment->offsets[k], 1);
+                done++;
+            }
+        segment_put(check.cache, segment);
+    }
+    check_close(&check);
+    return done;
+}
+
 void model_verify(struct world *world)
 {
     struct check check;

@@ -46,7 +46,7 @@ static void policy_make(struct world *world)
     scratch_file(&world->scratch, path, "key");
     ck_assert_ok(os_write_file(path, "a model of a secret", 19, &err), &err);
     scratch_file(&world->scratch, path, "policy.yaml");
-    snprintf(text, sizeof text, "version: 1\ndisks: { include: [\"%s\"] }\n"
+    snprintf(text, sizeof text, "version: 1\ndisks: { include: ['%s'] }\n"
              "transport: { use: model-store, passphrase: { file: key } }\n"
              "snapshot: { use: model-snapshot }\ntracker: { use: model-tracker }\n",
              world->disks[0].path);

@@ -140,8 +140,10 @@ void model_committed(struct world *world, uint64_t seq);
 /* The newest root, checkpoints too; 0: none. */
 uint64_t model_newest(struct world *world, bool *partial);
 void model_forget_points(struct world *world);
-/* Damages a stored object. maps_only: a map page. False if there was none to damage. */
+/* Damages a stored slot. maps_only: a map page. False if there was none to damage. */
 bool model_damage(struct world *world, bool maps_only);
+/* Damages every inner page of every map. */
+unsigned model_damage_inner(struct world *world);
 void model_verify(struct world *world);
 
 #endif
