@@ -42,7 +42,7 @@ lab_start() {
     [ -x "$DISKSYNC" ] || skip "no $DISKSYNC"
     # A program that is killed hundreds of times is slow under a sanitizer: damage, with its error
     # paths, always runs there, the others in soak.
-    [ "${SANITIZER:-no}" = no ] || [ -n "${DISKSYNC_SOAK:-}" ] || [ "$1" = damage ] ||
+    [ "${SANITIZER:-no}" = no ] || [ -n "${DISKSYNC_SOAK:-}" ] || [ "$1" = heal ] ||
         skip "under a sanitizer this runs in soak"
     work=$(mktemp -d "${TMPDIR:-$(lab_place)}/$1.XXXXXX")
     [ -n "${KEEP_WORK:-}" ] || trap 'rm -rf "$work"' EXIT
