@@ -14,7 +14,7 @@
         const TTest *tests[] = { __VA_ARGS__ };                                     \
         Suite *suite = suite_create(subject);                                       \
         TCase *tc = tcase_create(subject);                                          \
-        tcase_set_timeout(tc, 600); /* under a sanitizer, beside other work */                                                  \
+        tcase_set_timeout(tc, 600);                                        \
         for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)                 \
             tcase_add_test(tc, tests[i]);                                           \
         suite_add_tcase(suite, tc);                                                 \
