@@ -51,7 +51,7 @@ check_all 'short writes' 1 2
 # The same for collect, copy and key add, at fewer places.
 lab_policy "$work/target.yaml" "$live/target" "$live/target-state"
 mkdir -m 700 "$live/target-state"
-(umask 077 && echo another >"$work/other")
+(umask 077 && echo "another passphrase, as long as one that init makes: quick" >"$work/other")
 put_back one-point
 mkdir -m 700 "$live/target-state"
 ds sync || fail 'sync 2'

@@ -11,7 +11,7 @@ kills=5
 promise 1
 ds_json "$work/made.json" register || fail 'register'
 (umask 077 && field "$work/made.json" 'd["recovery_key"]' >"$work/recovery" &&
-    echo 'another passphrase' >"$work/other")
+    echo 'another passphrase, as long as one that init makes: quick' >"$work/other")
 ds sync || fail 'sync'
 save before
 
