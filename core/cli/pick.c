@@ -30,26 +30,12 @@ int pick_open(struct agent *agent, struct cli *cli, struct ds_error *err)
     return rc ? rc : agent_use_node(agent, cli_get(cli, "node"), err);
 }
 
-/* The newest listed one; from the newest root downwards, so that a usual run needs no listing. */
 static int latest(struct root *root, const struct segment_space *space, struct ds_error *err)
 {
-    uint64_t seq;
-    struct points points;
-    int rc = roots_newest(space, 0, &seq, err);
-    if (!rc && seq == 0)
+    int rc = point_newest(root, space, err);
+    if (!rc && !root->seq)
         rc = ds_fail(err, DS_ENOPOINT, "this node has no point yet: run disksync sync");
-    if (rc)
-        return rc;
-    rc = points_read(&points, space, NULL, NULL, err);
-    if (rc)
-        return rc;
-    seq = 0;
-    for (size_t i = 0; i < points.n; i++)
-        if (!points.list[i].partial && !points.list[i].forgotten)
-            seq = points.list[i].seq;
-    points_free(&points);
-    return seq ? root_read(root, NULL, space, seq, err)
-               : ds_fail(err, DS_ENOPOINT, "this node has no point yet: run disksync sync");
+    return rc;
 }
 
 int pick_point(struct root *root, const struct segment_space *space, const char *name,

@@ -95,23 +95,24 @@ static int list_kind(struct points *points, const struct segment_space *space, c
 }
 
 /* A mark that is not authentic forgets nothing. */
-static int check_forgotten(struct point *point, const struct segment_space *space,
-                           struct ds_error *err)
+static int read_forgotten(bool *forgotten, const struct segment_space *space, uint64_t seq,
+                          struct ds_error *err)
 {
     char key[OBJECT_KEY_MAX + 1], uuid[UUID_TEXT];
     uint8_t mark[FORGOTTEN_SIZE], found[FORGOTTEN_SIZE];
     size_t got;
+    *forgotten = false;
     text_uuid(uuid, space->node);
-    snprintf(key, sizeof key, "n/%s/f/%016llx", uuid, (unsigned long long)point->seq);
+    snprintf(key, sizeof key, "n/%s/f/%016llx", uuid, (unsigned long long)seq);
     int rc = objects_get(space->objects, key, 0, found, sizeof found, &got, err);
-    if (rc && rc != DS_ENOENT)
-        return rc;
-    if (!forgotten_make(mark, point->seq, space))
+    if (rc)
+        return rc == DS_ENOENT ? DS_OK : rc;
+    if (!forgotten_make(mark, seq, space))
         return ds_fail(err, DS_ENOMEM, "libcrypto could not check a mark");
-    if (!rc && got == sizeof found && crypto_equal(mark, found, sizeof mark))
-        return DS_OK;
-    log_printf(DS_LOG_WARNING, "point.mark", "%s fails its check: the point is not forgotten", key);
-    point->forgotten = false;
+    *forgotten = got == sizeof found && crypto_equal(mark, found, sizeof mark);
+    if (!*forgotten)
+        log_printf(DS_LOG_WARNING, "point.mark",
+                   "%s fails its check: the point is not forgotten", key);
     return DS_OK;
 }
 
@@ -129,7 +130,7 @@ int points_read(struct points *points, const struct segment_space *space,
         struct point *point = &points->list[i];
         struct ds_error why = DS_ERROR_INIT;
         if (point->forgotten)
-            rc = check_forgotten(point, space, err);
+            rc = read_forgotten(&point->forgotten, space, point->seq, err);
         if (rc)
             break;
         int read = root_read(&point->root, NULL, space, point->seq, &why);
@@ -147,6 +148,48 @@ int points_read(struct points *points, const struct segment_space *space,
     if (rc)
         points_free(points);
     return rc;
+}
+
+/* The newest of them all, where the chain of roots has a gap. */
+static int newest_listed(uint64_t *seq, const struct segment_space *space, struct ds_error *err)
+{
+    struct points points;
+    int rc = points_read(&points, space, NULL, NULL, err);
+    if (rc)
+        return rc;
+    *seq = 0;
+    for (size_t i = 0; i < points.n; i++)
+        if (!points.list[i].partial && !points.list[i].forgotten)
+            *seq = points.list[i].seq;
+    points_free(&points);
+    return DS_OK;
+}
+
+int point_newest(struct root *root, const struct segment_space *space, struct ds_error *err)
+{
+    struct ds_error why = DS_ERROR_INIT;
+    uint64_t seq;
+    memset(root, 0, sizeof *root);
+    int rc = roots_newest(space, 0, &seq, err);
+    while (!rc && seq) {
+        bool forgotten = false;
+        int read = root_read(root, NULL, space, seq, &why);
+        if (read) { /* damaged, or collected already */
+            rc = newest_listed(&seq, space, err);
+            if (rc || !seq)
+                return rc;
+            read = root_read(root, NULL, space, seq, &why);
+            return read ? ds_fail(err, read, "%.300s; name another point: disksync points lists "
+                                  "them", why.msg) : DS_OK;
+        }
+        if (!(root->flags & ROOT_PARTIAL))
+            rc = read_forgotten(&forgotten, space, seq, err);
+        if (!rc && !forgotten && !(root->flags & ROOT_PARTIAL))
+            return DS_OK;
+        seq = root->previous;
+        root_free(root);
+    }
+    return rc; /* none; or the error */
 }
 
 void points_free(struct points *points)

@@ -253,6 +253,59 @@ START_TEST(listing_fails_if_the_store_does)
 }
 END_TEST
 
+START_TEST(newest_point_costs_a_few_requests_whatever_the_history)
+{
+    struct fixture f;
+    struct root root;
+    struct memory_counts counts;
+    fixture_open(&f, 1);
+    ck_assert_ok(point_newest(&root, &f.space, &f.err), &f.err);
+    ck_assert_uint_eq(root.seq, 0);
+    for (uint64_t i = 1; i <= 300; i++)
+        put_root(&f, i, i > 298 ? ROOT_PARTIAL : 0);
+    put_mark(&f, 298);
+    memory_store_count_reset(f.store);
+    ck_assert_ok(point_newest(&root, &f.space, &f.err), &f.err);
+    ck_assert_uint_eq(root.seq, 297);
+    root_free(&root);
+    /* of 299 and 300 the root alone; of 298 and 297 the mark too */
+    memory_store_count(f.store, &counts);
+    ck_assert_uint_le(counts.total, 1 + 2 + 2 * 2);
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(newest_point_is_found_past_gaps_and_marks)
+{
+    struct fixture f;
+    struct root root;
+    char key[OBJECT_KEY_MAX + 1];
+    fixture_open(&f, 1);
+    for (uint64_t i = 1; i <= 9; i++)
+        put_root(&f, i, i == 9 ? ROOT_PARTIAL : 0);
+    put_mark(&f, 8);
+    key_of(&f, 'p', 7, key); /* collected: 8 names a root that is gone */
+    memory_store_remove(f.store, key);
+    ck_assert_ok(point_newest(&root, &f.space, &f.err), &f.err);
+    ck_assert_uint_eq(root.seq, 6);
+    root_free(&root);
+    /* Nobody is given an older one in silence where the newest can't be read. */
+    key_of(&f, 'p', 9, key);
+    memory_store_truncate(f.store, key, 20);
+    ck_assert_int_ne(point_newest(&root, &f.space, &f.err), DS_OK);
+    memory_store_remove(f.store, key);
+    for (uint64_t i = 1; i <= 6; i++)
+        put_mark(&f, i);
+    ck_assert_ok(point_newest(&root, &f.space, &f.err), &f.err);
+    ck_assert_uint_eq(root.seq, 0);
+    struct memory_fault fault = { .op = DS_STORE_GET, .key = "/f/", .code = DS_ENETWORK };
+    memory_store_fault(f.store, &fault);
+    ck_assert_int_eq(point_newest(&root, &f.space, &f.err), DS_ENETWORK);
+    root_free(&root);
+    fixture_close(&f);
+}
+END_TEST
+
 UNIT_MAIN("points", newest_is_found_with_and_without_a_hint,
           usual_hint_costs_one_request_whatever_the_history,
           gap_after_the_hint_hides_nothing,
@@ -261,4 +314,5 @@ UNIT_MAIN("points", newest_is_found_with_and_without_a_hint,
           listing_tells_the_state_of_each_root,
           mark_that_nobody_with_the_key_made_forgets_nothing,
           one_root_that_can_not_be_opened_hides_no_other, other_objects_of_the_node_are_no_points,
-          listing_fails_if_the_store_does)
+          listing_fails_if_the_store_does, newest_point_costs_a_few_requests_whatever_the_history,
+          newest_point_is_found_past_gaps_and_marks)
