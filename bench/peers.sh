@@ -125,12 +125,28 @@ sync_as() { # STAGE MODE [OPTION]: one point, which must come about as MODE
     note disksync "$1" $((after - before))
 }
 
+# What the storage itself takes for the bytes that a full sync stores, or a restore writes: no tool
+# that stores as much can be faster.
+plain_write() {
+    find "$home/repository" -type f -exec cat {} + >/dev/null # as cached as the disk is
+    measure cp -r "$home/repository" "$home/plain"
+    flushed "$home/plain"
+    note plain-write full "$(bytes_below "$home/plain")"
+    rm -rf "$home/plain"
+    measure cp --sparse=always "$work/disk.img" "$home/plain"
+    flushed "$home/plain"
+    note plain-write restore 0
+    rm -f "$home/plain"
+    sync
+}
+
 disksync_run() {
     disksync_write_policy
     "$disksync" register --policy "$home/policy.yaml" --quiet >"$work/out" 2>&1 ||
         { cat "$work/out" >&2; die "register failed"; }
     present base
     sync_as full full
+    plain_write
     present second
     sync_as second compare --compare
     present second "$home/repository"
