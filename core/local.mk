@@ -12,7 +12,7 @@ CORE_LIBS = libcore.a $(LIBLTDL) $(YAML_LIBS) $(ZSTD_LIBS) $(CRYPTO_LIBS) $(SYST
 
 noinst_LIBRARIES += libcore.a
 libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
-libcore_a_CFLAGS = $(CORE_CFLAGS)
+libcore_a_CFLAGS = $(CORE_CFLAGS) $(PIC_CFLAGS)
 libcore_a_SOURCES = \
 	core/base/bitmap.c \
 	core/base/bitmap.h \
@@ -117,8 +117,12 @@ libcore_a_SOURCES = \
 	core/s3block/segment_format.c \
 	core/s3block/segment_internal.h \
 	core/s3block/segment_writer.c \
+	core/recover/block_cache.c \
+	core/recover/block_cache.h \
 	core/recover/damage.c \
 	core/recover/damage.h \
+	core/recover/export.c \
+	core/recover/export.h \
 	core/recover/restore.c \
 	core/recover/restore.h \
 	core/recover/target.c \

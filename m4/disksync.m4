@@ -32,7 +32,10 @@ AC_DEFUN([DS_COMPILER], [
     # libtool makes a wrapper script or program of what it links with its own shared libraries;
     # ours have none, and these flags tell it so.
     PROGRAM_LDFLAGS=-static
+    # core is also linked into a module, for nbdkit; on Windows all code may be moved anyway
+    PIC_CFLAGS=-fPIC
     AS_IF([test $ds_windows = yes], [
+        PIC_CFLAGS=
         # NT 5.2 is the oldest system served: a newer number lets newer imports in.
         DS_CPPFLAGS="-D_WIN32_WINNT=0x0502 -DWINVER=0x0502 -D__USE_MINGW_ANSI_STDIO=1"
         DS_CPPFLAGS="$DS_CPPFLAGS -DYAML_DECLARE_STATIC -DUNICODE -D_UNICODE"
@@ -44,6 +47,7 @@ AC_DEFUN([DS_COMPILER], [
     AC_SUBST([DS_CFLAGS])
     AC_SUBST([DS_CPPFLAGS])
     AC_SUBST([MODULE_EXT])
+    AC_SUBST([PIC_CFLAGS])
     AC_SUBST([PROGRAM_LDFLAGS])
 ])
 
