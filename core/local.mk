@@ -192,12 +192,36 @@ disksync_SOURCES = \
 	core/cli/preflight.c \
 	core/cli/register.c \
 	core/cli/restore.c \
+	core/cli/serve.c \
+	core/cli/server.h \
 	core/cli/status.c \
 	core/cli/sync.c \
 	core/cli/verify.c
 
 if WINDOWS
-disksync_SOURCES +=
+disksync_SOURCES += \
+	core/cli/server_windows.c
 else
-disksync_SOURCES +=
+disksync_SOURCES += \
+	core/cli/server_linux.c
+endif
+
+# What nbdkit loads for `disksync serve`. A program to automake, because libtool does not make a
+# module of a library that is not its own; it exports nbdkit's entry point alone, and is never
+# unloaded, because libcrypto and the plugins below it are not.
+if NBDKIT
+nbdkitdir = $(pkglibdir)/nbdkit
+nbdkit_PROGRAMS = nbdkit/nbdkit-disksync-plugin.so
+nbdkit_nbdkit_disksync_plugin_so_CPPFLAGS = $(CORE_CPPFLAGS) $(NBDKIT_CFLAGS)
+nbdkit_nbdkit_disksync_plugin_so_CFLAGS = $(CORE_CFLAGS) $(PIC_CFLAGS)
+nbdkit_nbdkit_disksync_plugin_so_LDADD = $(CORE_LIBS)
+EXTRA_nbdkit_nbdkit_disksync_plugin_so_DEPENDENCIES = $(LTDLDEPS)
+nbdkit_nbdkit_disksync_plugin_so_LDFLAGS = $(PROGRAM_LDFLAGS) -XCClinker -shared \
+	-Wl,--exclude-libs,ALL -Wl,-z,nodelete
+nbdkit_nbdkit_disksync_plugin_so_SOURCES = \
+	core/recover/nbdkit_linux.c
+
+# the program loads no module that others may write
+all-local: $(nbdkit_PROGRAMS)
+	@chmod go-w nbdkit $(nbdkit_PROGRAMS)
 endif

@@ -73,6 +73,17 @@ AC_DEFUN([DS_LIBRARIES], [
     AC_SUBST([SYSTEM_LIBS])
 ])
 
+dnl DS_NBDKIT: conditional NBDKIT: whether the module for `disksync serve` is built.
+AC_DEFUN([DS_NBDKIT], [
+    ds_nbdkit=no
+    AS_IF([test $ds_windows = no], [
+        PKG_CHECK_MODULES([NBDKIT], [nbdkit >= 1.26], [ds_nbdkit=yes], [
+            AC_MSG_WARN([nbdkit >= 1.26 not found: "disksync serve" will not work; install nbdkit-plugin-dev])
+        ])
+    ])
+    AM_CONDITIONAL([NBDKIT], [test $ds_nbdkit = yes])
+])
+
 dnl DS_TOOLS: programs that man pages, tests and the cross build ask for.
 AC_DEFUN([DS_TOOLS], [
     AC_PATH_PROGS([POD2MAN], [pod2man])

@@ -82,6 +82,6 @@ void cli_progress_end(void);
 extern const struct cli_command cli_init, cli_disks, cli_policy_check, cli_policy_show,
     cli_register, cli_unregister, cli_sync, cli_points, cli_restore, cli_verify, cli_forget,
     cli_collect, cli_copy, cli_key_add, cli_key_remove, cli_key_list, cli_plugins, cli_explain,
-    cli_status, cli_preflight;
+    cli_status, cli_preflight, cli_serve;
 
 #endif

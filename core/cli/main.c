@@ -16,9 +16,9 @@
 
 static const struct cli_command *const commands[] = {
     &cli_init, &cli_disks, &cli_preflight, &cli_policy_check, &cli_policy_show, &cli_register,
-    &cli_unregister, &cli_sync, &cli_points, &cli_status, &cli_restore, &cli_verify, &cli_forget,
-    &cli_collect, &cli_copy, &cli_key_add, &cli_key_remove, &cli_key_list, &cli_plugins,
-    &cli_explain,
+    &cli_unregister, &cli_sync, &cli_points, &cli_status, &cli_restore, &cli_serve, &cli_verify,
+    &cli_forget, &cli_collect, &cli_copy, &cli_key_add, &cli_key_remove, &cli_key_list,
+    &cli_plugins, &cli_explain,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

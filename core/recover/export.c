@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* export.c - see export.h. A read looks into the cache of blocks first. On a miss it takes a fetcher
- * (scratch of one thread; the others wait for one), finds the block in the map and fetches it, in
- * one go with those behind it that lie in the next slots: as far as the request reaches, and
+/* export.c - see export.h. A read looks into the cache of blocks first. On a miss it takes a
+ * fetcher (scratch of one thread; the others wait for one), finds the block in the map and fetches
+ * it, in one go with those behind it that lie in the next slots: as far as the request reaches, and
  * further where the block before is in the cache, which is what reading in order looks like.
  *
  * The mutex guards the idle fetchers and the leaves. A thread takes its fetcher before it claims
