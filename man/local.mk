@@ -21,6 +21,7 @@ man1_MANS = \
 	man/disksync-preflight.1 \
 	man/disksync-register.1 \
 	man/disksync-restore.1 \
+	man/disksync-serve.1 \
 	man/disksync-status.1 \
 	man/disksync-sync.1 \
 	man/disksync-unregister.1 \
