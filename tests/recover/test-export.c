@@ -194,7 +194,7 @@ END_TEST
 
 /* ---- requests ---- */
 
-static uint64_t gets(struct exported *x)
+static uint64_t requests(struct exported *x)
 {
     struct memory_counts counts;
     memory_store_count(x->m.f.store, &counts);
@@ -207,14 +207,14 @@ START_TEST(in_order_is_fetched_in_one_go)
     struct exported x;
     uint8_t buffer[4096];
     exported_make(&x, 1);
-    gets(&x);
+    requests(&x);
     for (uint64_t at = 600 * BLOCK; at < 632 * BLOCK; at += sizeof buffer)
         ck_assert_ok(export_read(x.export, buffer, sizeof buffer, at, &x.m.f.err), &x.m.f.err);
     /* 512 reads of 32 blocks; head, leaf, ids, and a handful of runs */
-    ck_assert_uint_lt(gets(&x), 12);
+    ck_assert_uint_lt(requests(&x), 12);
     for (uint64_t at = 600 * BLOCK; at < 632 * BLOCK; at += sizeof buffer)
         ck_assert_ok(export_read(x.export, buffer, sizeof buffer, at, &x.m.f.err), &x.m.f.err);
-    ck_assert_uint_eq(gets(&x), 0); /* all kept */
+    ck_assert_uint_eq(requests(&x), 0); /* all kept */
     exported_free(&x);
 }
 END_TEST
