@@ -6,9 +6,9 @@
  *   [ready=DESCRIPTOR]
  *
  * Secrets are not among them: the module opens the repository by the policy, as every command does.
- * What is opened is opened once, in nbdkit's main thread before there is a client, and then only
- * read by nbdkit's threads, for as long as the process lives; so it may be static. A byte is written
- * to `ready` when clients may come; it stays open, so that its other end learns of nbdkit's end. */
+ * All is opened once, in nbdkit's main thread before there is a client, and then only read by
+ * nbdkit's threads, for as long as the process lives; so it may be static. A byte is written to
+ * `ready` when clients may come; it stays open, so that its other end learns of nbdkit's end. */
 #include "core/agent/agent.h"
 #include "core/base/log.h"
 #include "core/base/text.h"

@@ -73,7 +73,7 @@ static void again(struct exported *x) /* with empty caches */
 static bool range_good(struct exported *x, uint64_t *seed, uint8_t *buffer)
 {
     struct ds_error err = DS_ERROR_INIT;
-    uint64_t n = random_below(seed, 4) ? random_below(seed, 3 * BLOCK) : random_below(seed, 2 * MIB);
+    uint64_t n = random_below(seed, random_below(seed, 4) ? 3 * BLOCK : 2 * MIB);
     uint64_t offset = random_below(seed, BYTES - n + 1);
     memset(buffer, 0xee, n);
     return export_read(x->export, buffer, n, offset, &err) == DS_OK &&

@@ -17,6 +17,7 @@ serve_needs() {
 server=''
 serve() {
     local i
+    : >"$work/served.json" # the one of an earlier server is not taken for this one's
     "$DISKSYNC" serve "$@" --policy "$policy" --json >"$work/served.json" 2>"$work/served.log" &
     server=$!
     for ((i = 0; i < 300; i++)); do
