@@ -35,7 +35,7 @@ int server_check(struct ds_error *err);
 int server_start(struct server *server, const struct server_options *options,
                  volatile int *interrupted, struct ds_error *err);
 /* Waits for an interrupt, then ends the program; clients lose their connection. DS_EIO if it ended
- * by itself. Nothing is left, neither process nor socket. */
+ * by itself. Nothing is left, neither process nor socket; further interrupts have no effect. */
 int server_wait(struct server *server, volatile int *interrupted, struct ds_error *err);
 
 #endif

@@ -236,8 +236,8 @@ static void signals_block(sigset_t *before)
     sigprocmask(SIG_BLOCK, &set, before);
 }
 
-/* Until nbdkit says that it is ready, or ends, or an interrupt comes: 1, 0, -1. Without
- * `interrupted` for END_SECONDS, then -1. Signals come in here alone. */
+/* Until nbdkit says that it is ready, or ends, or an interrupt comes: 1, 0, -1. Signals come in
+ * here alone. Without `interrupted` they do not; then it is -1 after END_SECONDS. */
 static int pipe_wait(intptr_t fd, volatile int *interrupted, const sigset_t *signals)
 {
     struct timespec limit = { END_SECONDS, 0 };
@@ -246,7 +246,7 @@ static int pipe_wait(intptr_t fd, volatile int *interrupted, const sigset_t *sig
     for (;;) {
         if (interrupted && *interrupted)
             return -1;
-        int n = ppoll(&poll, 1, interrupted ? NULL : &limit, signals);
+        int n = ppoll(&poll, 1, interrupted ? NULL : &limit, interrupted ? signals : NULL);
         if (n == 0)
             return -1;
         if (n < 0 && errno == EINTR)
@@ -255,12 +255,13 @@ static int pipe_wait(intptr_t fd, volatile int *interrupted, const sigset_t *sig
     }
 }
 
-/* Ends the child, if there is one, and removes what is left of it. */
-static void server_end(struct server *server, const sigset_t *signals)
+/* Ends the child, if there is one, and removes what is left of it. A second interrupt does not get
+ * in between, as `timeout` sends one. */
+static void server_end(struct server *server)
 {
     if (server->process > 0) {
         kill((pid_t)server->process, SIGTERM);
-        if (pipe_wait(server->ready, NULL, signals) < 0)
+        if (pipe_wait(server->ready, NULL, NULL) < 0)
             kill((pid_t)server->process, SIGKILL);
         while (waitpid((pid_t)server->process, NULL, 0) < 0 && errno == EINTR)
             ;
@@ -301,7 +302,7 @@ int server_start(struct server *server, const struct server_options *options,
         close(pipes[1]);
     int answer = rc ? 0 : pipe_wait(server->ready, interrupted, &signals);
     if (answer < 1)
-        server_end(server, &signals);
+        server_end(server);
     if (!rc && answer < 0)
         rc = ds_fail(err, DS_ECANCELLED, "interrupted");
     else if (!rc && answer == 0)
@@ -315,8 +316,8 @@ int server_wait(struct server *server, volatile int *interrupted, struct ds_erro
     sigset_t signals;
     signals_block(&signals);
     bool ended = pipe_wait(server->ready, interrupted, &signals) >= 0;
-    server_end(server, &signals);
-    sigprocmask(SIG_SETMASK, &signals, NULL);
+    server_end(server);
+    /* Signals stay blocked: the command is at its end, and has ended well. */
     return ended ? ds_fail(err, DS_EIO, "nbdkit has ended by itself: its own message tells why")
                  : DS_OK;
 }

@@ -68,6 +68,9 @@ sleep 0.5
 serve_end TERM
 kill $client 2>/dev/null || true
 serve --point 1
+kill -TERM $server # twice, as timeout does
+serve_end TERM
+serve --point 1
 kill -KILL $server
 wait $server 2>/dev/null || true
 server=''
