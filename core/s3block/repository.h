@@ -80,8 +80,8 @@ int repository_key_list(struct objects *objects, repository_key_fn *fn, void *ud
 int roots_newest(const struct segment_space *space, uint64_t hint, uint64_t *seq,
                  struct ds_error *err);
 
-/* The newest point: no checkpoint, not forgotten. Usually one listing of keys and two reads, however
- * many points there are. root->seq is 0 if there is none. */
+/* The newest point: no checkpoint, not forgotten. Usually one listing of keys and two reads,
+ * however many points there are. root->seq is 0 if there is none. */
 int point_newest(struct root *root, const struct segment_space *space, struct ds_error *err);
 
 struct point { /* one root as listed */
