@@ -25,6 +25,8 @@ libcore_a_SOURCES = \
 	core/base/log.h \
 	core/base/os.c \
 	core/base/os.h \
+	core/base/os_process.c \
+	core/base/os_process.h \
 	core/base/pool.c \
 	core/base/pool.h \
 	core/base/text.c \
@@ -142,6 +144,7 @@ if WINDOWS
 libcore_a_SOURCES += \
 	core/base/os_file_windows.c \
 	core/base/os_path_windows.c \
+	core/base/os_process_windows.c \
 	core/base/os_trust_windows.c \
 	core/base/os_windows.c \
 	core/base/os_windows.h \
@@ -156,6 +159,7 @@ libcore_a_SOURCES += \
 else
 libcore_a_SOURCES += \
 	core/base/os_linux.c \
+	core/base/os_process_linux.c \
 	core/base/thread_linux.c \
 	core/policy/access_linux.c \
 	core/plugin/ltdl_linux.c \

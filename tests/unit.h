@@ -7,9 +7,12 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* UNIT_MAIN("subject", test_a, test_b, ...) */
-#define UNIT_MAIN(subject, ...)                                                     \
-    int main(void)                                                                  \
+/* UNIT_MAIN("subject", test_a, test_b, ...). UNIT_SUITE(unit_run, ...) defines a function that a
+ * main() of the test's own calls. */
+#define UNIT_MAIN(...) UNIT_SUITE(main, __VA_ARGS__)
+#define UNIT_SUITE(function, subject, ...)                                          \
+    int function(void);                                                             \
+    int function(void)                                                              \
     {                                                                               \
         const TTest *tests[] = { __VA_ARGS__ };                                     \
         Suite *suite = suite_create(subject);                                       \

@@ -3,7 +3,7 @@
  * the machine and process. Paths are UTF-8; on Windows they become UTF-16 at this edge, and '/' and
  * '\\' both separate. Every failing call fills err with a sentence that names the path. Functions
  * may be called from any thread; one os_file serves any number of concurrent os_pread/os_pwrite.
- * Implementations: os_linux.c, os_windows.c; what both share: os.c. */
+ * Implementations: os_linux.c, os_windows.c; what both share: os.c. Programs: os_process.h. */
 #ifndef CORE_BASE_OS_H
 #define CORE_BASE_OS_H
 

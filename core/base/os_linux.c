@@ -517,6 +517,7 @@ void os_start(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(), not a death */
+    signal(SIGCHLD, SIG_DFL); /* a parent may have ignored it; then no end could be waited for */
 }
 
 static volatile int *interrupt_flag;

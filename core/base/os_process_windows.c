@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* os_process_windows.c - os_process.h on Windows: CreateProcessW with the program named apart from
+ * its command line, in a job of its own. A job can't be put into another before NT 6.2: there, if
+ * this process is in one already, a program that has to be ended goes alone. Script files are
+ * refused: CreateProcess would hand them to cmd.exe, which reads its arguments by other rules. */
+#include "core/base/os_process.h"
+
+#include "core/base/os_windows.h"
+#include "core/base/wide_windows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMAND_MAX 32767u /* of CreateProcessW, with the zero */
+#define POLL_MS 20
+
+bool os_is_program(const char *path, char *why, size_t cap)
+{
+    size_t n = strlen(path);
+    const char *extension = n > 4 ? path + n - 4 : "";
+    if (os_kind(path) == OS_ABSENT)
+        snprintf(why, cap, "it does not exist, or can't be looked at");
+    else if (os_kind(path) != OS_REGULAR)
+        snprintf(why, cap, "it is not a regular file");
+    else if (_stricmp(extension, ".exe") != 0 && _stricmp(extension, ".com") != 0)
+        snprintf(why, cap, "it is not a program: name its interpreter, such as cmd.exe or "
+                           "powershell.exe, and give the script as an argument");
+    else
+        return true;
+    return false;
+}
+
+/* ---- the command line ---- */
+
+struct command {
+    wchar_t *text;
+    size_t len;
+    bool failed;
+};
+
+static void put(struct command *command, wchar_t c, size_t times)
+{
+    for (; times && !command->failed; times--) {
+        command->failed = command->len + 1 >= COMMAND_MAX;
+        if (!command->failed)
+            command->text[command->len++] = c;
+    }
+}
+
+/* As CommandLineToArgvW and the C run-time undo it: backslashes count only before a quote, where
+ * each is doubled, and the quote gets one more. */
+static void put_word(struct command *command, const wchar_t *word)
+{
+    bool quoted = !*word || wcspbrk(word, L" \t\n\v\"") != NULL;
+    put(command, '"', quoted);
+    while (*word) {
+        size_t slashes = wcsspn(word, L"\\");
+        word += slashes;
+        if (*word == '"')
+            put(command, '\\', 2 * slashes + 1);
+        else
+            put(command, '\\', *word || !quoted ? slashes : 2 * slashes);
+        if (*word)
+            put(command, *word++, 1);
+    }
+    put(command, '"', quoted);
+}
+
+/* The first word is read by rules of its own: a path has no quotes, and its backslashes stand for
+ * themselves. */
+static bool command_make(struct command *command, const wchar_t *program, const char *const *argv)
+{
+    wchar_t *word = malloc(COMMAND_MAX * sizeof *word);
+    command->text = malloc(COMMAND_MAX * sizeof *command->text);
+    command->len = 0;
+    command->failed = !word || !command->text;
+    put(command, '"', 1);
+    for (; *program; program++)
+        put(command, *program, 1);
+    put(command, '"', 1);
+    for (size_t i = 1; argv[i] && !command->failed; i++) {
+        put(command, ' ', 1);
+        command->failed = command->failed || !wide_from_utf8(word, COMMAND_MAX, argv[i]);
+        if (!command->failed)
+            put_word(command, word);
+    }
+    if (!command->failed)
+        command->text[command->len] = 0;
+    free(word);
+    return !command->failed;
+}
+
+/* ---- environment ---- */
+
+/* Compares two names up to their '='; the first character counts always: some names begin with
+ * one. */
+static int name_order(const wchar_t *a, const wchar_t *b)
+{
+    for (size_t i = 0;; i++) {
+        wchar_t x = i && a[i] == '=' ? 0 : (wchar_t)towupper(a[i]);
+        wchar_t y = i && b[i] == '=' ? 0 : (wchar_t)towupper(b[i]);
+        if (x != y)
+            return x < y ? -1 : 1;
+        if (!x)
+            return 0;
+    }
+}
+
+static wchar_t *copy_entry(wchar_t *to, const wchar_t *entry)
+{
+    size_t n = wcslen(entry) + 1;
+    memcpy(to, entry, n * sizeof *to);
+    return to + n;
+}
+
+/* This process's block with the additions at their places, since the system keeps blocks sorted;
+ * `mine` are wide. */
+static void merge(wchar_t *out, const wchar_t *have, const wchar_t *mine)
+{
+    while (*have || *mine) {
+        int order = !*have ? 1 : !*mine ? -1 : name_order(have, mine);
+        out = copy_entry(out, order < 0 ? have : mine);
+        if (order <= 0)
+            have += wcslen(have) + 1;
+        if (order >= 0)
+            mine += wcslen(mine) + 1;
+    }
+    *out = 0;
+}
+
+static size_t block_size(const wchar_t *block)
+{
+    const wchar_t *p = block;
+    while (*p)
+        p += wcslen(p) + 1;
+    return (size_t)(p - block) + 1;
+}
+
+/* The additions as a block; NULL without memory, or if one is no text. */
+static wchar_t *additions(const char *const *env)
+{
+    size_t room = 2, at = 0;
+    for (size_t i = 0; env && env[i]; i++)
+        room += strlen(env[i]) + 1;
+    wchar_t *block = calloc(room, sizeof *block);
+    for (size_t i = 0; block && env && env[i]; i++) {
+        if (!wide_from_utf8(block + at, room - at, env[i])) {
+            free(block);
+            return NULL;
+        }
+        at += wcslen(block + at) + 1;
+    }
+    return block;
+}
+
+static wchar_t *environment(const char *const *env)
+{
+    wchar_t *mine = additions(env), *have = GetEnvironmentStringsW(), *block = NULL;
+    if (mine && have)
+        block = malloc((block_size(mine) + block_size(have)) * sizeof *block);
+    if (block)
+        merge(block, have, mine);
+    if (have)
+        FreeEnvironmentStringsW(have);
+    free(mine);
+    return block;
+}
+
+/* ---- start ---- */
+
+struct running {
+    HANDLE process, job, output; /* job: NULL if there is none */
+};
+
+static bool pipe_make(HANDLE *from, HANDLE *to)
+{
+    SECURITY_ATTRIBUTES inherited = { sizeof inherited, NULL, TRUE };
+    if (!CreatePipe(from, to, &inherited, 0))
+        return false;
+    SetHandleInformation(*from, HANDLE_FLAG_INHERIT, 0);
+    return true;
+}
+
+static HANDLE nothing_open(void)
+{
+    SECURITY_ATTRIBUTES inherited = { sizeof inherited, NULL, TRUE };
+    return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
+                       OPEN_EXISTING, 0, NULL);
+}
+
+/* Suspended until it is in its job, so that it can start nothing outside. */
+static bool create(struct running *running, const wchar_t *program, wchar_t *command,
+                   wchar_t *env, HANDLE in, HANDLE out)
+{
+    STARTUPINFOW start = { .cb = sizeof start, .dwFlags = STARTF_USESTDHANDLES, .hStdInput = in,
+                           .hStdOutput = out, .hStdError = out };
+    PROCESS_INFORMATION info;
+    DWORD flags = CREATE_SUSPENDED | CREATE_NO_WINDOW | CREATE_UNICODE_ENVIRONMENT;
+    if (!CreateProcessW(program, command, NULL, NULL, TRUE, flags, env, NULL, &start, &info))
+        return false;
+    running->process = info.hProcess;
+    running->job = CreateJobObjectW(NULL, NULL);
+    if (running->job && !AssignProcessToJobObject(running->job, info.hProcess)) {
+        CloseHandle(running->job);
+        running->job = NULL;
+    }
+    ResumeThread(info.hThread);
+    CloseHandle(info.hThread);
+    return true;
+}
+
+static int start(struct running *running, const struct os_process *process, struct ds_error *err)
+{
+    wchar_t path[WIDE_PATH_MAX];
+    struct command command = { NULL, 0, false };
+    HANDLE in = INVALID_HANDLE_VALUE, out = NULL;
+    const char *name = process->argv[0];
+    wchar_t *env = NULL;
+    int rc = DS_OK;
+    if (!wide_path(path, name))
+        return os_fail(err, "start", name);
+    wchar_t *program = wide_plain(path);
+    if (!command_make(&command, program, process->argv))
+        rc = ds_fail(err, DS_EINVAL, "the command line of %.300s is too long, or is no text", name);
+    else if (!(env = environment(process->env)))
+        rc = ds_fail(err, DS_ENOMEM, "no memory to start %.300s", name);
+    else if ((in = nothing_open()) == INVALID_HANDLE_VALUE || !pipe_make(&running->output, &out))
+        rc = os_fail(err, "make a pipe for", name);
+    else if (!create(running, program, command.text, env, in, out))
+        rc = os_fail(err, "start", name);
+    if (in != INVALID_HANDLE_VALUE)
+        CloseHandle(in);
+    if (out)
+        CloseHandle(out); /* the program has its own: its end ends the pipe */
+    if (rc && running->output)
+        CloseHandle(running->output);
+    free(env);
+    free(command.text);
+    return rc;
+}
+
+/* ---- while it runs ---- */
+
+/* Hands on what is there: an anonymous pipe can't be waited for. */
+static void drain(const struct running *running, struct os_lines *lines)
+{
+    char data[4096];
+    DWORD there = 0, got = 0;
+    for (unsigned i = 0; i < 64; i++) { /* then the time is looked at again */
+        if (!PeekNamedPipe(running->output, NULL, 0, NULL, &there, NULL) || !there)
+            return;
+        if (!ReadFile(running->output, data, there < sizeof data ? there : sizeof data, &got, NULL))
+            return;
+        os_lines_add(lines, data, got);
+    }
+}
+
+static void end_all(const struct running *running)
+{
+    if (running->job)
+        TerminateJobObject(running->job, 1);
+    TerminateProcess(running->process, 1);
+    WaitForSingleObject(running->process, 5000);
+}
+
+int os_run(const struct os_process *process, struct os_process_end *end, struct ds_error *err)
+{
+    struct os_lines lines = { .process = process, .end = end };
+    struct running running = { NULL, NULL, NULL };
+    uint64_t begun = os_mono_ns();
+    enum os_end how = OS_EXITED;
+    DWORD code = 0;
+    memset(end, 0, sizeof *end);
+    int rc = start(&running, process, err);
+    if (rc)
+        return rc;
+    while (WaitForSingleObject(running.process, POLL_MS) == WAIT_TIMEOUT) {
+        drain(&running, &lines);
+        if (os_run_stops(process, begun, &how)) {
+            end_all(&running);
+            end->how = how;
+            break;
+        }
+    }
+    drain(&running, &lines);
+    os_lines_end(&lines);
+    GetExitCodeProcess(running.process, &code);
+    end->code = (int)code;
+    CloseHandle(running.output);
+    CloseHandle(running.process);
+    if (running.job)
+        CloseHandle(running.job);
+    return DS_OK;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test-os-process.c - running programs: the same promises on both systems. The program that is run
+ * is this one, told by its first argument what to do. */
+#include "core/base/os_process.h"
+
+#include "tests/base/scratch.h"
+#include "tests/unit.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define SECOND UINT64_C(1000000000)
+
+/* ---- the program that is run ---- */
+
+#ifdef _WIN32
+#include <process.h>
+
+/* Not by os_run, which would give it a group of its own. */
+static void start_ticker(const char *self, const char *path)
+{
+    _spawnl(_P_NOWAIT, self, "child", "child", "tick", path, NULL);
+}
+#else
+static void tick(const char *path);
+
+static void start_ticker(const char *self, const char *path)
+{
+    (void)self;
+    if (fork() == 0) {
+        tick(path);
+        _exit(0);
+    }
+}
+#endif
+
+/* Makes the file longer for ten seconds. */
+static void tick(const char *path)
+{
+    struct os_file file = OS_FILE_INIT;
+    struct ds_error ignored = DS_ERROR_INIT;
+    if (os_open(&file, path, OS_WRITE | OS_CREATE, &ignored))
+        return;
+    for (uint64_t i = 0; i < 500; i++) {
+        os_pwrite(&file, "x", 1, i, path, &ignored);
+        os_sleep_ns(SECOND / 50);
+    }
+    os_close(&file);
+}
+
+static int say_all(int argc, char **argv)
+{
+    for (int i = 3; i < argc; i++) {
+        for (const char *c = argv[i]; *c; c++)
+            printf("%02x", (unsigned char)*c);
+        printf(".\n");
+    }
+    return 0;
+}
+
+static int flood(void)
+{
+    for (unsigned i = 0; i < 40000; i++)
+        printf("line %05u of a long story\n", i);
+    printf("the last words\n");
+    return 0;
+}
+
+static int child(int argc, char **argv)
+{
+    const char *what = argv[2], *more = argc > 3 ? argv[3] : "";
+    char text[64] = "";
+    if (strcmp(what, "exit") == 0)
+        return atoi(more);
+    if (strcmp(what, "arguments") == 0)
+        return say_all(argc, argv);
+    if (strcmp(what, "flood") == 0)
+        return flood();
+    if (strcmp(what, "both") == 0) {
+        fprintf(stderr, "  to the error stream\r\n\n");
+        fflush(stderr);
+        printf("bytes \xff\xc3\xa4\x1b no line break");
+        return 3;
+    }
+    if (strcmp(what, "wide") == 0) {
+        for (unsigned i = 0; i < 3000; i++)
+            putchar('w');
+        printf("\nnext\n");
+    }
+    if (strcmp(what, "env") == 0)
+        printf("%s\n", os_env(text, sizeof text, more) ? text : "is not set");
+    if (strcmp(what, "read") == 0)
+        printf("%s\n", getchar() == EOF ? "nothing to read" : "something to read");
+    if (strcmp(what, "die") == 0)
+        raise(SIGTERM);
+    if (strcmp(what, "tick") == 0)
+        tick(more);
+    if (strcmp(what, "hang") == 0 || strcmp(what, "leave") == 0) {
+        signal(SIGTERM, SIG_IGN);
+        start_ticker(argv[0], more);
+        printf("started\n");
+        fflush(stdout);
+        for (unsigned i = 0; *what == 'h' && i < 1000; i++)
+            os_sleep_ns(SECOND / 50);
+    }
+    return 0;
+}
+
+/* ---- running it ---- */
+
+static struct ds_error err = DS_ERROR_INIT;
+
+struct heard {
+    char text[70000];
+    size_t len, lines;
+};
+
+static void hear(void *ud, const char *text)
+{
+    struct heard *heard = ud;
+    heard->len += (size_t)snprintf(heard->text + heard->len, sizeof heard->text - heard->len,
+                                   "%s\n", text);
+    heard->lines++;
+    ck_assert(heard->len < sizeof heard->text);
+}
+
+static const char *self(void)
+{
+    static char path[OS_PATH_MAX];
+    char folder[OS_PATH_MAX];
+    ck_assert_ok(os_program_folder(folder, &err), &err);
+    ck_assert_ok(os_join(path, folder, strcmp(os_name(), "windows") == 0 ? "test-os-process.exe"
+                                                                         : "test-os-process",
+                         &err), &err);
+    return path;
+}
+
+static struct os_process_end run_with(struct os_process process, struct heard *heard,
+                                      const char *what, const char *more)
+{
+    const char *argv[] = { self(), "child", what, more, NULL };
+    struct os_process_end end;
+    if (!process.argv)
+        process.argv = argv;
+    if (!process.limit_ns)
+        process.limit_ns = 60 * SECOND;
+    process.line = heard ? hear : NULL;
+    process.ud = heard;
+    if (heard)
+        memset(heard, 0, sizeof *heard);
+    ck_assert_ok(os_run(&process, &end, &err), &err);
+    return end;
+}
+
+static struct os_process_end run(struct heard *heard, const char *what, const char *more)
+{
+    return run_with((struct os_process){ .argv = NULL }, heard, what, more);
+}
+
+static uint64_t size_of(const char *path)
+{
+    struct os_file file = OS_FILE_INIT;
+    uint64_t bytes = 0;
+    if (os_open(&file, path, OS_READ, &err) == DS_OK) {
+        ck_assert_ok(os_file_size(&file, &bytes, path, &err), &err);
+        os_close(&file);
+    }
+    return bytes;
+}
+
+static struct heard heard;
+
+START_TEST(exit_status_is_told)
+{
+    char text[128];
+    static const struct os_process process = { .limit_ns = 125 * SECOND };
+    struct os_process_end end = run(NULL, "exit", "0");
+    ck_assert(end.how == OS_EXITED && end.code == 0);
+    end = run(NULL, "exit", "7");
+    ck_assert(end.how == OS_EXITED && end.code == 7);
+    ck_assert_str_eq(os_run_text(text, sizeof text, &process, &end), "ended with exit status 7");
+    end.how = OS_TIMED_OUT;
+    ck_assert_str_eq(os_run_text(text, sizeof text, &process, &end),
+                     "did not end within 2m 05s and was killed");
+}
+END_TEST
+
+START_TEST(death_by_a_signal_is_told)
+{
+    struct os_process_end end = run(NULL, "die", "");
+    if (strcmp(os_name(), "windows") == 0)
+        ck_assert(end.how == OS_EXITED && end.code != 0);
+    else
+        ck_assert(end.how == OS_SIGNALLED && end.code == SIGTERM);
+}
+END_TEST
+
+START_TEST(output_comes_line_by_line_as_text)
+{
+    struct os_process_end end = run(&heard, "both", "");
+    ck_assert_int_eq(end.code, 3);
+    ck_assert_str_eq(heard.text, "  to the error stream\nbytes ?\xc3\xa4  no line break\n");
+    ck_assert_str_eq(end.last, "bytes ?\xc3\xa4  no line break");
+    end = run(&heard, "wide", "");
+    ck_assert_uint_eq(heard.lines, 2);
+    ck_assert_uint_eq(heard.len, OS_LINE_MAX - 1 + 1 + 5);
+    ck_assert_str_eq(end.last, "next");
+}
+END_TEST
+
+START_TEST(output_is_bounded_and_its_last_line_known)
+{
+    struct os_process_end end = run(&heard, "flood", "");
+    ck_assert(end.dropped && end.code == 0);
+    ck_assert(heard.len - heard.lines <= OS_OUTPUT_MAX && heard.len > OS_OUTPUT_MAX / 2);
+    ck_assert_str_eq(end.last, "the last words");
+    end = run(NULL, "flood", "");
+    ck_assert(!end.dropped);
+    ck_assert_str_eq(end.last, "the last words");
+}
+END_TEST
+
+START_TEST(arguments_arrive_as_they_are)
+{
+    static const char *const words[] = {
+        "plain", "", " ", "two words", "a\tb", "\"", "\"quoted\"", "a\"b c\"d", "\\", "\\\\",
+        "\\\\\\", "\\\"", "\\\\\"", "ends in \\", "ends in \\\\", "C:\\a b\\", "C:\\ab\\c",
+        "a\\\\b", "a\\\"b", "\\\\server\\share\\", "%PATH%", "$HOME", "`id`", "*", "?", "^&|<>;",
+        "'", "--option=value", "gr\xc3\xbc\xc3\x9f", "\xe2\x82\xac \xf0\x9f\x92\xbe", "a\nb",
+    };
+    enum { N = sizeof words / sizeof words[0] };
+    const char *argv[N + 4] = { self(), "child", "arguments" };
+    char want[8192];
+    size_t len = 0;
+    for (size_t i = 0; i < N; i++) {
+        argv[i + 3] = words[i];
+        for (const char *c = words[i]; *c; c++)
+            len += (size_t)snprintf(want + len, sizeof want - len, "%02x", (unsigned char)*c);
+        len += (size_t)snprintf(want + len, sizeof want - len, ".\n");
+    }
+    struct os_process_end end = run_with((struct os_process){ .argv = argv }, &heard, NULL, NULL);
+    ck_assert_int_eq(end.code, 0);
+    ck_assert_str_eq(heard.text, want);
+}
+END_TEST
+
+START_TEST(environment_is_inherited_and_added_to)
+{
+    static const char *const env[] = { "DISKSYNC_A=one", "DISKSYNC_B=\xc3\xa4 = two",
+                                       "PATHEXTRA=three", NULL };
+    static const char *const other[] = { "PATH=replaced", NULL };
+    struct os_process process = { .env = env };
+    run_with(process, &heard, "env", "DISKSYNC_A");
+    ck_assert_str_eq(heard.text, "one\n");
+    run_with(process, &heard, "env", "DISKSYNC_B");
+    ck_assert_str_eq(heard.text, "\xc3\xa4 = two\n");
+    run_with(process, &heard, "env", "PATHEXTRA");
+    ck_assert_str_eq(heard.text, "three\n");
+    run(&heard, "env", "DISKSYNC_A");
+    ck_assert_str_eq(heard.text, "is not set\n");
+    process.env = other;
+    run_with(process, &heard, "env", "PATH");
+    ck_assert_str_eq(heard.text, "replaced\n");
+    char here[64];
+    const char *name = strcmp(os_name(), "windows") == 0 ? "SystemRoot" : "LC_ALL";
+    if (os_env(here, sizeof here - 1, name)) {
+        run_with((struct os_process){ .env = env }, &heard, "env", name);
+        ck_assert(strncmp(heard.text, here, strlen(here)) == 0);
+    }
+}
+END_TEST
+
+START_TEST(there_is_nothing_to_read)
+{
+    run(&heard, "read", "");
+    ck_assert_str_eq(heard.text, "nothing to read\n");
+}
+END_TEST
+
+START_TEST(time_limit_ends_it_with_all_it_started)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX];
+    uint64_t begun = os_mono_ns();
+    scratch_make(&s);
+    scratch_file(&s, path, "ticks");
+    struct os_process process = { .limit_ns = SECOND };
+    struct os_process_end end = run_with(process, &heard, "hang", path);
+    uint64_t took = os_mono_ns() - begun;
+    ck_assert_int_eq(end.how, OS_TIMED_OUT);
+    ck_assert_str_eq(end.last, "started");
+    ck_assert(took >= SECOND && took < 9 * SECOND);
+    os_sleep_ns(SECOND / 5);
+    uint64_t size = size_of(path);
+    ck_assert(size > 0);
+    os_sleep_ns(SECOND / 2);
+    ck_assert_uint_eq(size_of(path), size);
+    scratch_free(&s);
+}
+END_TEST
+
+START_TEST(interrupt_ends_it)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX];
+    volatile int interrupted = 1;
+    scratch_make(&s);
+    struct os_process process = { .interrupted = &interrupted };
+    struct os_process_end end = run_with(process, NULL, "hang", scratch_file(&s, path, "ticks"));
+    ck_assert_int_eq(end.how, OS_INTERRUPTED);
+    os_sleep_ns(SECOND / 5);
+    scratch_free(&s);
+}
+END_TEST
+
+START_TEST(what_is_left_running_is_not_waited_for)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX];
+    uint64_t begun = os_mono_ns();
+    scratch_make(&s);
+    scratch_file(&s, path, "ticks");
+    struct os_process_end end = run(&heard, "leave", path);
+    ck_assert(end.how == OS_EXITED && end.code == 0);
+    ck_assert(os_mono_ns() - begun < 8 * SECOND);
+    os_sleep_ns(SECOND / 5);
+    uint64_t size = size_of(path);
+    os_sleep_ns(SECOND / 2);
+    ck_assert(size_of(path) > size);
+    for (unsigned i = 0; i < 150 && size_of(path) < 500; i++)
+        os_sleep_ns(SECOND / 10); /* it holds its file */
+    os_sleep_ns(SECOND / 5);
+    scratch_free(&s);
+}
+END_TEST
+
+START_TEST(what_is_no_program_is_not_started)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX], why[200];
+    struct os_process_end end;
+    scratch_make(&s);
+    const char *argv[] = { scratch_file(&s, path, "no such.exe"), NULL };
+    struct os_process process = { .argv = argv };
+    ck_assert_int_eq(os_run(&process, &end, &err), DS_ENOENT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "no such.exe"));
+    ck_assert(!os_is_program(path, why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "not exist"));
+    ck_assert(!os_is_program(s.path, why, sizeof why));
+    /* A text with no word of who reads it, or a batch file: no shell is asked. */
+    scratch_file(&s, path, "script.bat");
+    ck_assert_ok(os_write_file(path, "echo hello\n", 11, &err), &err);
+    ck_assert(!os_is_program(path, why, sizeof why));
+    if (strcmp(os_name(), "windows") != 0)
+        ck_assert_int_ne(os_run(&process, &end, &err), DS_OK);
+    ck_assert(os_is_program(self(), why, sizeof why));
+    scratch_free(&s);
+}
+END_TEST
+
+UNIT_SUITE(unit_run, "os process", exit_status_is_told, death_by_a_signal_is_told,
+           output_comes_line_by_line_as_text, output_is_bounded_and_its_last_line_known,
+           arguments_arrive_as_they_are, environment_is_inherited_and_added_to,
+           there_is_nothing_to_read, time_limit_ends_it_with_all_it_started, interrupt_ends_it,
+           what_is_left_running_is_not_waited_for, what_is_no_program_is_not_started)
+
+int main(int argc, char **argv)
+{
+    os_start(&argc, &argv);
+    if (argc > 2 && strcmp(argv[1], "child") == 0)
+        return child(argc, argv);
+    return unit_run();
+}
