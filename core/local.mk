@@ -82,6 +82,8 @@ libcore_a_SOURCES = \
 	core/sync/copy.h \
 	core/sync/estimate.c \
 	core/sync/estimate.h \
+	core/sync/hooks.c \
+	core/sync/hooks.h \
 	core/sync/session.c \
 	core/sync/session.h \
 	core/sync/session_internal.h \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* os_process.h - runs another program to its end: no shell, no search path, nothing to read on its
  * standard input, what it says handed on line by line, a time limit. Part of the seam to the
- * operating system, beside os.h. Any thread; a call returns when the program has ended or was ended.
+ * operating system, beside os.h. Any thread; a call returns when the program has ended or was
+ * ended.
  *
  * A program that has to be ended goes with all that it has started and that stayed in its group (a
  * job on Windows). What a program that ends by itself leaves running is left running: only what it

@@ -76,6 +76,8 @@ static const struct cli_explanation table[] = {
       "disksync points lists them.", CLI_FAILED },
     { DS_EDIFFERENT, "different", "A comparison found differences.", "See the report.",
       CLI_DAMAGED },
+    { DS_EHOOK, "hook-failed", "A command of hooks.before_snapshot failed; no point was made.",
+      "Run the command by hand and see what it says; its output is in the log.", CLI_FAILED },
     { DS_ECONFLICT, "conflict", "Another writer committed first.", "Sync again.", CLI_FAILED },
 };
 #define N_TABLE (sizeof table / sizeof table[0])

@@ -67,6 +67,7 @@ struct policy {
     struct policy_retention retention;
     struct policy_hook *before_snapshot, *after_snapshot;
     size_t n_before_snapshot, n_after_snapshot;
+    uint64_t hook_limit_ns;   /* hooks.timeout: of each command */
     const char *plugin_folder; /* plugins.folder or NULL */
     const struct plugin_pin *pins; /* plugins.pin, for plugin_set_load; lower-case hex */
     size_t n_pins;

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define MINUTE INT64_C(60000000000)
+#define SECOND INT64_C(1000000000)
+#define MINUTE (60 * SECOND)
 #define DAY (1440 * MINUTE)
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
@@ -273,6 +274,9 @@ static const struct schema_row hooks_rows[] = {
     { .option = { "after_snapshot", "commands to run once the snapshot stands, or has failed", NULL,
                   NULL, SCHEMA_COMMANDS, 0, 0, 0 },
       .bind = BIND_COMMANDS, .offset = AT(after_snapshot), .count = AT(n_after_snapshot) },
+    { .option = { "timeout", "how long each command may take before it is killed", "120000000000",
+                  NULL, DS_OPT_DURATION, 0, SECOND, 60 * MINUTE },
+      .bind = BIND_U64, .offset = AT(hook_limit_ns) },
 };
 
 static const struct schema_row plugins_rows[] = {

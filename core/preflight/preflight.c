@@ -5,6 +5,7 @@
 #include "core/base/bytes.h"
 #include "core/base/text.h"
 #include "core/disk/disk.h"
+#include "core/sync/hooks.h"
 
 #include <stdio.h>
 
@@ -71,6 +72,21 @@ static enum preflight_verdict check_disks(struct run *run, struct ds_error *why)
     run->has_disks = true;
     ds_fail(why, DS_OK, "%u disks, %s", n, text_size(size, sizeof size, run->selected_bytes));
     return PREFLIGHT_OK;
+}
+
+static enum preflight_verdict check_hooks(struct run *run, struct ds_error *why)
+{
+    const struct policy *policy = run->agent->policy;
+    size_t n = policy->n_before_snapshot + policy->n_after_snapshot;
+    if (hooks_check(policy, why))
+        return PREFLIGHT_REFUSAL;
+    if (hooks_left(policy)) {
+        ds_fail(why, DS_OK, "a sync was cut off between its hooks: the next one begins with "
+                "hooks.after_snapshot; to end it at once, run disksync sync");
+        return PREFLIGHT_WARNING;
+    }
+    ds_fail(why, DS_OK, "%zu commands can be run", n);
+    return n ? PREFLIGHT_OK : PREFLIGHT_SKIPPED;
 }
 
 static enum preflight_verdict check_store(struct run *run, struct ds_error *why)
@@ -162,8 +178,8 @@ static const struct {
     check_fn *check;
 } checks[] = {
     { "plugins", check_plugins }, { "state", check_state }, { "disks", check_disks },
-    { "store", check_store },     { "space", check_space }, { "repository", check_repository },
-    { "node", check_node },
+    { "hooks", check_hooks },     { "store", check_store }, { "space", check_space },
+    { "repository", check_repository }, { "node", check_node },
 };
 
 int preflight_run(struct agent *agent, preflight_fn *fn, void *ud, struct ds_error *err)

@@ -85,9 +85,6 @@ static int source_init(struct session *session, struct session_source *source, s
 int session_choose_disks(struct session *session, struct ds_error *err)
 {
     struct agent *agent = session->agent;
-    if (agent->policy->n_before_snapshot || agent->policy->n_after_snapshot)
-        return ds_fail(err, DS_ENOTSUP, "%s: this version runs no hooks: remove hooks, or wait for "
-                       "one that does", agent->policy->path);
     int rc = disk_inventory_read(&session->inventory, agent->policy, err);
     if (rc)
         return rc;

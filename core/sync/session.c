@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.c - one sync, step by step. The order of the steps is what keeps every write:
  *
- *     lock, base, sweep | tracker.cut | snapshot.create | tracker.changes, copy | health |
- *     root commit | tracker.commit | snapshot.finish, release
+ *     lock, base, sweep | hooks before | tracker.cut | snapshot.create | hooks after |
+ *     tracker.changes, copy | health | root commit | tracker.commit | snapshot.finish, release
  *
  * Nothing is forgotten before the root is committed, and the root alone says whether it was. */
 #include "core/sync/session_internal.h"
@@ -10,6 +10,7 @@
 #include "core/base/bytes.h"
 #include "core/base/log.h"
 #include "core/recover/damage.h"
+#include "core/sync/hooks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -400,6 +401,19 @@ static int freeze(struct session *session, struct ds_error *err)
     return rc;
 }
 
+/* What runs before and after the snapshot is told of both, whatever fails between them. */
+static int freeze_between_hooks(struct session *session, struct ds_error *err)
+{
+    struct agent *agent = session->agent;
+    int rc = hooks_before(agent->policy, agent->settings.interrupted, err);
+    if (!rc)
+        rc = tracking_cut(session, err);
+    if (!rc)
+        rc = freeze(session, err);
+    hooks_after(agent->policy, rc == DS_OK);
+    return rc;
+}
+
 /* The session may rest on a saved header. One that is damaged in the store does not keep a point
  * from being stored. */
 static int check_header(const struct session *session, struct ds_error *err)
@@ -573,9 +587,7 @@ static int base_lost(struct session *session, struct ds_error *err)
 
 static int replicate(struct session *session, struct ds_error *err)
 {
-    int rc = tracking_cut(session, err);
-    if (!rc)
-        rc = freeze(session, err);
+    int rc = freeze_between_hooks(session, err);
     if (!rc)
         rc = tracking_close(session, err);
     if (rc)
@@ -627,6 +639,10 @@ int session_run(struct agent *agent, const struct session_options *options,
                                .begun_wall = os_wall_ns() };
     memset(report, 0, sizeof *report);
     int rc = agent_lock(agent, err);
+    if (!rc) {
+        hooks_sweep(agent->policy);
+        rc = hooks_check(agent->policy, err);
+    }
     if (!rc)
         rc = prepare(&session, err);
     if (!rc) {

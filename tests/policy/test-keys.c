@@ -219,6 +219,12 @@ START_TEST(hooks)
     policy_free(p);
     without("hooks", "before_snapshot", "freeze.sh", "found text, wanted a list of commands");
     without("hooks", "after_snapshot", "{ a: b }", "found a mapping");
+    NUMBER("hooks", "timeout", "~", hook_limit_ns, UINT64_C(120000000000));
+    NUMBER("hooks", "timeout", "1s", hook_limit_ns, UINT64_C(1000000000));
+    NUMBER("hooks", "timeout", "1h", hook_limit_ns, UINT64_C(3600000000000));
+    without("hooks", "timeout", "0s", "it goes from 1s to 1h");
+    without("hooks", "timeout", "61m", "it goes from 1s to 1h");
+    without("hooks", "timeout", "90", "wanted a duration");
     refused(BASE "hooks: { after_snapshot: [[]] }\n", "3:27", "the command is empty");
     refused(BASE "hooks: { after_snapshot: [[\"\"]] }\n", "3:28", "the path is empty");
     refused(BASE "hooks: { after_snapshot: [~] }\n", "3:27", "found nothing");

@@ -81,7 +81,8 @@ enum ds_status {
     DS_EPROTECTED = -44,  /* the target is a disk of the policy */
     DS_ENOPOINT = -45,    /* no such recovery point */
     DS_EDIFFERENT = -46,  /* a comparison found differences */
-    DS_ECONFLICT = -47    /* another writer committed first */
+    DS_ECONFLICT = -47,   /* another writer committed first */
+    DS_EHOOK = -48        /* a command of the policy failed */
 };
 
 enum ds_domain { /* what ds_error.os_code is */
