@@ -10,18 +10,21 @@
 
 #define POOL_THREADS 6u
 
-int agent_open(struct agent *agent, struct policy *policy, volatile int *interrupted,
+int agent_load(struct agent *agent, struct policy *policy, const struct agent *beside,
                struct ds_error *err)
 {
     memset(agent, 0, sizeof *agent);
     agent->policy = policy;
     agent->lock.handle = OS_NO_FILE;
-    int rc = plugin_set_load(&agent->plugins, policy->plugin_folder, policy->pins, policy->n_pins,
-                             err);
-    if (!rc)
-        rc = os_mkdirs(policy->state, err);
+    return plugin_set_load_beside(&agent->plugins, beside ? &beside->plugins : NULL,
+                                  policy->plugin_folder, policy->pins, policy->n_pins, err);
+}
+
+int agent_start(struct agent *agent, volatile int *interrupted, struct ds_error *err)
+{
+    int rc = os_mkdirs(agent->policy->state, err);
     if (!rc) {
-        agent->settings.state_folder = policy->state;
+        agent->settings.state_folder = agent->policy->state;
         agent->settings.interrupted = interrupted;
         agent->settings.pool = pool_new(POOL_THREADS);
         if (!agent->settings.pool)
@@ -30,6 +33,13 @@ int agent_open(struct agent *agent, struct policy *policy, volatile int *interru
     if (rc)
         agent_close(agent);
     return rc;
+}
+
+int agent_open(struct agent *agent, struct policy *policy, volatile int *interrupted,
+               struct ds_error *err)
+{
+    int rc = agent_load(agent, policy, NULL, err);
+    return rc ? rc : agent_start(agent, interrupted, err);
 }
 
 void agent_close(struct agent *agent)

@@ -29,6 +29,12 @@ struct agent {
 int agent_open(struct agent *agent, struct policy *policy, volatile int *interrupted,
                struct ds_error *err);
 void agent_close(struct agent *agent);
+/* The two halves of agent_open, for who opens two: the plugins of both are loaded, a module once,
+ * before there is a thread. beside: what is loaded already, or NULL. agent_close serves at any
+ * time. */
+int agent_load(struct agent *agent, struct policy *policy, const struct agent *beside,
+               struct ds_error *err);
+int agent_start(struct agent *agent, volatile int *interrupted, struct ds_error *err);
 
 /* Opens the store that transport names. DS_ENOTSUP if it is a block transport, which keeps no
  * points. */

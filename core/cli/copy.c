@@ -87,32 +87,49 @@ static int copy_to(struct cli *cli, struct agent *from, struct agent *to)
     return rc ? cli_error(cli, &err) : report(cli, &result);
 }
 
-static int copy_with(struct cli *cli, struct agent *from)
+/* The plugins of both, and only then the threads of either. */
+static int open_both(struct cli *cli, struct agent *from, struct policy *from_policy,
+                     struct agent *to, struct policy *to_policy, struct ds_error *err)
+{
+    int rc = agent_load(from, from_policy, NULL, err);
+    if (!rc)
+        rc = agent_load(to, to_policy, from, err);
+    if (!rc)
+        rc = agent_start(from, &cli->interrupted, err);
+    if (!rc)
+        rc = agent_start(to, &cli->interrupted, err);
+    return rc;
+}
+
+static int copy_with(struct cli *cli, struct policy *from_policy, struct policy *to_policy)
 {
     struct ds_error err = DS_ERROR_INIT;
-    struct policy *policy = NULL;
-    struct agent to;
-    char path[OS_PATH_MAX];
-    int rc = os_absolute(path, NULL, cli_get(cli, "to"), &err), code;
-    if (!rc)
-        rc = policy_load(&policy, path, NULL, &err);
-    if (!rc)
-        rc = agent_open(&to, policy, &cli->interrupted, &err);
-    if (rc) {
-        policy_free(policy);
-        return cli_error(cli, &err);
-    }
-    code = copy_to(cli, from, &to);
+    struct agent from = { .lock = OS_FILE_INIT }, to = { .lock = OS_FILE_INIT };
+    int rc = open_both(cli, &from, from_policy, &to, to_policy, &err);
+    int code = rc ? cli_error(cli, &err) : copy_to(cli, &from, &to);
     agent_close(&to);
-    policy_free(policy);
+    agent_close(&from);
     return code;
 }
 
 static int run(struct cli *cli)
 {
+    struct ds_error err = DS_ERROR_INIT;
+    struct policy *from, *to = NULL;
+    char path[OS_PATH_MAX];
+    int code = CLI_DONE;
     if (!cli_has(cli, "to"))
         return cli_usage_error(cli, "copy needs --to: the policy that names the other repository");
-    return pick_run(cli, copy_with);
+    from = cli_policy(cli, &code);
+    if (!from)
+        return code;
+    int rc = os_absolute(path, NULL, cli_get(cli, "to"), &err);
+    if (!rc)
+        rc = policy_load(&to, path, NULL, &err);
+    code = rc ? cli_error(cli, &err) : copy_with(cli, from, to);
+    policy_free(to);
+    policy_free(from);
+    return code;
 }
 
 static const struct cli_option options[] = {

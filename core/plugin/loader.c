@@ -96,6 +96,16 @@ static bool is_pinned_by(const char *stem, const char *name)
     return n > m && stem[n - m - 1] == '-' && strcmp(stem + n - m, name) == 0;
 }
 
+static bool check_pins(struct plugin *plugin, const char *stem, const struct plugin_pin *pins,
+                       size_t n_pins)
+{
+    for (size_t i = 0; i < n_pins; i++)
+        if (is_pinned_by(stem, pins[i].name) && !same_hex(pins[i].sha256, plugin->sha256))
+            return refuse(plugin, "its SHA-256 is %s, the policy's pin wants %s", plugin->sha256,
+                          pins[i].sha256);
+    return true;
+}
+
 static bool check_file(struct plugin *plugin, const char *stem, const struct plugin_pin *pins,
                        size_t n_pins)
 {
@@ -108,11 +118,25 @@ static bool check_file(struct plugin *plugin, const char *stem, const struct plu
                               "disksync may be able to change it", why);
     if (file_sha256(plugin->file, plugin->sha256, &err))
         return refuse(plugin, "%s", err.msg);
-    for (size_t i = 0; i < n_pins; i++)
-        if (is_pinned_by(stem, pins[i].name) && !same_hex(pins[i].sha256, plugin->sha256))
-            return refuse(plugin, "its SHA-256 is %s, the policy's pin wants %s", plugin->sha256,
-                          pins[i].sha256);
-    return true;
+    return check_pins(plugin, stem, pins, n_pins);
+}
+
+/* What the other set has loaded from this file, if it has: the hash is of what was loaded, whatever
+ * is there now. */
+static bool take_loaded(struct plugin *plugin, const struct plugin_set *loaded,
+                        const struct plugin_pin *pins, size_t n_pins)
+{
+    char stem[OS_PATH_MAX];
+    for (size_t i = 0; loaded && i < loaded->n; i++) {
+        const struct plugin *other = &loaded->plugins[i];
+        if (!other->loaded || strcmp(other->file, plugin->file) != 0)
+            continue;
+        *plugin = *other;
+        stem_of(plugin, stem, sizeof stem);
+        plugin->loaded = check_pins(plugin, stem, pins, n_pins);
+        return true;
+    }
+    return false;
 }
 
 static void load_one(struct plugin *plugin, const struct plugin_pin *pins, size_t n_pins)
@@ -196,6 +220,13 @@ static int choose_folder(char *out, const char *folder, struct ds_error *err)
 int plugin_set_load(struct plugin_set *set, const char *folder, const struct plugin_pin *pins,
                     size_t n_pins, struct ds_error *err)
 {
+    return plugin_set_load_beside(set, NULL, folder, pins, n_pins, err);
+}
+
+int plugin_set_load_beside(struct plugin_set *set, const struct plugin_set *loaded,
+                           const char *folder, const struct plugin_pin *pins, size_t n_pins,
+                           struct ds_error *err)
+{
     struct scan scan = { set, 0, err };
     char why[160];
     memset(set, 0, sizeof *set);
@@ -220,7 +251,8 @@ int plugin_set_load(struct plugin_set *set, const char *folder, const struct plu
     if (set->n)
         qsort(set->plugins, set->n, sizeof set->plugins[0], by_file);
     for (size_t i = 0; i < set->n; i++)
-        load_one(&set->plugins[i], pins, n_pins);
+        if (!take_loaded(&set->plugins[i], loaded, pins, n_pins))
+            load_one(&set->plugins[i], pins, n_pins);
     return DS_OK;
 }
 

@@ -33,6 +33,11 @@ struct plugin_pin {
  * read, or is unsafe, fails. */
 int plugin_set_load(struct plugin_set *set, const char *folder, const struct plugin_pin *pins,
                     size_t n_pins, struct ds_error *err);
+/* The same where another set is loaded already, of which `loaded` is one (or NULL): a module of that
+ * set is not read or run again, only judged by these pins. */
+int plugin_set_load_beside(struct plugin_set *set, const struct plugin_set *loaded,
+                           const char *folder, const struct plugin_pin *pins, size_t n_pins,
+                           struct ds_error *err);
 void plugin_set_free(struct plugin_set *set);
 /* The loaded plugin of that kind (0 = any) and name, which may lack the word that its kind's policy
  * section says already ("dir" for the store "transport-dir"). DS_EPLUGIN: the verdict of a refused

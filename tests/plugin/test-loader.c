@@ -199,6 +199,37 @@ START_TEST(pins_bind_a_name_to_a_file)
 END_TEST
 
 /* A pinned plugin can't come back under another file name, where no pin looks for it. */
+START_TEST(second_set_takes_what_the_first_has_loaded)
+{
+    struct scratch scratch;
+    struct plugin_set first, second, third;
+    struct ds_error err = DS_ERROR_INIT;
+    struct plugin_pin pin = { SOUND, "00" };
+    scratch_make(&scratch);
+    place(scratch.path, SOUND, SOUND);
+    const struct plugin *plugin = load_one(&first, scratch.path, NULL, 0);
+    ck_assert(plugin->loaded);
+    /* What is in the file now does not matter. Windows does not let it be replaced. */
+    if (strcmp(os_name(), "windows") != 0)
+        write_text(scratch.path, SOUND ".so", "something else");
+    ck_assert_ok(plugin_set_load_beside(&second, &first, scratch.path, NULL, 0, &err), &err);
+    ck_assert_uint_eq(second.n, 1);
+    ck_assert(second.plugins[0].loaded && second.plugins[0].table == plugin->table);
+    ck_assert_str_eq(second.plugins[0].sha256, plugin->sha256);
+    ck_assert_ok(plugin_set_load_beside(&third, &first, scratch.path, &pin, 1, &err), &err);
+    expect_refused(&third.plugins[0], "the policy's pin wants 00");
+    ck_assert(plugin->loaded);
+    plugin_set_free(&third);
+    pin.sha256 = plugin->sha256;
+    ck_assert_ok(plugin_set_load_beside(&third, &first, scratch.path, &pin, 1, &err), &err);
+    ck_assert(third.plugins[0].loaded);
+    plugin_set_free(&third);
+    plugin_set_free(&second);
+    plugin_set_free(&first);
+    scratch_remove_tree(scratch.path);
+}
+END_TEST
+
 START_TEST(a_plugin_in_another_ones_file_is_refused)
 {
     struct scratch scratch;
@@ -271,5 +302,6 @@ END_TEST
 
 UNIT_MAIN("loader", sound_modules_are_loaded_and_found, broken_modules_are_refused_by_reason,
           what_is_no_module_is_refused, pins_bind_a_name_to_a_file,
-          a_plugin_in_another_ones_file_is_refused, unsafe_files_are_refused_unloaded,
-          unsafe_and_absent_folders_are_refused, no_name_is_searched_for)
+          second_set_takes_what_the_first_has_loaded, a_plugin_in_another_ones_file_is_refused,
+          unsafe_files_are_refused_unloaded, unsafe_and_absent_folders_are_refused,
+          no_name_is_searched_for)
