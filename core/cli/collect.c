@@ -18,6 +18,9 @@ static int report(struct cli *cli, const struct collect_report *r, bool dry)
                 dry ? "would be: " : "", (unsigned long long)r->roots_removed,
                 (unsigned long long)r->segments_removed,
                 (unsigned long long)r->segments_rewritten, text_size(a, sizeof a, r->bytes_freed));
+        if (r->records_removed)
+            cli_say(cli, "%s%llu old records of damage removed\n", dry ? "would be: " : "",
+                    (unsigned long long)r->records_removed);
         if (r->roots_waiting)
             cli_say(cli, "%llu forgotten points stay for their grace of 24 hours\n",
                     (unsigned long long)r->roots_waiting);
@@ -31,13 +34,15 @@ static int report(struct cli *cli, const struct collect_report *r, bool dry)
         json_u64(&j, "segments_removed", r->segments_removed);
         json_u64(&j, "segments_rewritten", r->segments_rewritten);
         json_u64(&j, "segments_kept", r->segments_kept);
+        json_u64(&j, "damage_records_removed", r->records_removed);
         json_u64(&j, "bytes_freed", r->bytes_freed);
         json_object_end(&j);
         int code = cli_json(cli, &out);
         if (code)
             return code;
     }
-    bool nothing = !r->roots_removed && !r->segments_removed && !r->segments_rewritten;
+    bool nothing = !r->roots_removed && !r->segments_removed && !r->segments_rewritten &&
+                   !r->records_removed;
     return nothing ? CLI_NOTHING : CLI_DONE;
 }
 

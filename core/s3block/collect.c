@@ -89,7 +89,7 @@ static int remove_roots(struct collect *c)
     return rc;
 }
 
-/* ---- segments ---- */
+/* ---- lists ---- */
 
 struct found {
     char key[OBJECT_KEY_MAX + 1];
@@ -101,7 +101,7 @@ struct found_list {
     bool no_memory;
 };
 
-static int segment_listed(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
+static int object_listed(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
 {
     struct found_list *found = ud;
     (void)mtime_ns;
@@ -117,6 +117,37 @@ static int segment_listed(void *ud, const char *key, uint64_t bytes, int64_t mti
     found->list[found->n++].bytes = bytes;
     return 0;
 }
+
+static int list_below(struct collect *c, char kind, struct found_list *found)
+{
+    char prefix[OBJECT_KEY_MAX + 1], uuid[UUID_TEXT];
+    text_uuid(uuid, c->space->node);
+    snprintf(prefix, sizeof prefix, "n/%s/%c/", uuid, kind);
+    int rc = objects_list(c->space->objects, prefix, NULL, object_listed, found, c->err);
+    return found->no_memory ? ds_fail(c->err, DS_ENOMEM, "no memory to list %s", prefix) : rc;
+}
+
+/* ---- records of damage ---- */
+
+/* Only the sync that builds on a root reads its record, and none builds on one before the newest
+ * point: a sync that has begun there can't commit any more. */
+static int remove_records(struct collect *c)
+{
+    struct found_list found = { .n = 0 };
+    int rc = list_below(c, 'd', &found);
+    for (size_t i = 0; !rc && i < found.n; i++) {
+        uint64_t seq;
+        if (!root_key_parse(&seq, 'd', found.list[i].key) || seq >= c->newest)
+            continue;
+        c->report->records_removed++;
+        if (!c->options->dry_run)
+            rc = objects_remove(c->space->objects, found.list[i].key, c->err);
+    }
+    free(found.list);
+    return rc;
+}
+
+/* ---- segments ---- */
 
 /* A slot that was read wrong must not be written back: each is opened before. */
 static bool slot_whole(const struct segment *segment, uint32_t i, const uint8_t *object,
@@ -249,12 +280,7 @@ static int sweep_one(struct collect *c, const struct found *found)
 static int sweep(struct collect *c)
 {
     struct found_list found = { .n = 0 };
-    char prefix[OBJECT_KEY_MAX + 1], uuid[UUID_TEXT];
-    text_uuid(uuid, c->space->node);
-    snprintf(prefix, sizeof prefix, "n/%s/s/", uuid);
-    int rc = objects_list(c->space->objects, prefix, NULL, segment_listed, &found, c->err);
-    if (found.no_memory)
-        rc = ds_fail(c->err, DS_ENOMEM, "no memory to list the segments");
+    int rc = list_below(c, 's', &found);
     for (size_t i = 0; !rc && i < found.n; i++) {
         rc = sweep_one(c, &found.list[i]);
         if (c->options->progress)
@@ -284,6 +310,8 @@ int collect_run(const struct segment_space *space, const struct collect_options 
         rc = mark_live(&c);
     if (!rc)
         rc = remove_roots(&c);
+    if (!rc)
+        rc = remove_records(&c);
     if (!rc)
         rc = sweep(&c);
     marks_free(c.marks);

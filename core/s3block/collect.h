@@ -34,7 +34,8 @@ struct collect_options {
 };
 struct collect_report {
     uint64_t roots_removed, segments_removed, segments_rewritten, bytes_freed, segments_kept,
-        roots_waiting; /* forgotten, within the grace */
+        roots_waiting, /* forgotten, within the grace */
+        records_removed; /* of damage, of roots that nobody builds on any more */
 };
 /* DS_EDAMAGED: a live map can't be read, so nothing was removed. */
 int collect_run(const struct segment_space *space, const struct collect_options *options,

@@ -84,5 +84,8 @@ rm -f "$work/restored.raw"
 ds restore --point 5 --to "$work/restored.raw" || fail 'restore behind the healing'
 cmp "$work/was/5.raw" "$work/restored.raw" || fail 'the point behind the healing'
 ds forget --point 1 --point 2 || fail 'forget what was lost'
+[ -n "$(find "$repository" -path '*/d/*' -type f)" ] || fail 'verify has left no record of damage'
 ds collect --no-grace || fail 'collect what was lost'
 ds verify --all || fail 'verify when all that was lost is gone'
+# The record of what was healed went too: no sync builds on that root any more.
+[ -z "$(find "$repository" -path '*/d/*' -type f)" ] || fail 'an old record of damage is left'
