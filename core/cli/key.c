@@ -115,12 +115,35 @@ static int run_remove(struct cli *cli)
 struct listing {
     struct cli *cli;
     struct json *j;
+    struct ds_error damage; /* of the last damaged slot */
 };
 
-static int listed(void *ud, const struct slot_info *info)
+static void listed_bad(struct listing *listing, const struct slot_info *info,
+                       const struct ds_error *bad)
+{
+    const char *kind = bad->code == DS_EDAMAGED ? "damaged" : "newer";
+    if (bad->code == DS_EDAMAGED)
+        listing->damage = *bad;
+    if (!listing->j) {
+        cli_say(listing->cli, "%-20s %-13s %s\n", info->name, kind, bad->msg);
+        return;
+    }
+    json_object(listing->j, NULL);
+    json_string(listing->j, "slot", info->name);
+    json_string(listing->j, "kind", kind);
+    json_string(listing->j, "created", NULL);
+    json_string(listing->j, "why", bad->msg);
+    json_object_end(listing->j);
+}
+
+static int listed(void *ud, const struct slot_info *info, const struct ds_error *bad)
 {
     struct listing *listing = ud;
     char time[32];
+    if (bad) {
+        listed_bad(listing, info, bad);
+        return 0;
+    }
     text_time(time, sizeof time, info->created_ns, listing->j != NULL);
     if (!listing->j) {
         cli_say(listing->cli, "%-20s %-13s %s  %s\n", info->name, kind_name(info->kind), time,
@@ -140,7 +163,7 @@ static int list(struct cli *cli, struct agent *agent)
     struct ds_error err = DS_ERROR_INIT;
     struct dynbuf out = DYNBUF_INIT(65536);
     struct json j = json_to(&out, true);
-    struct listing listing = { cli, cli->json ? &j : NULL };
+    struct listing listing = { cli, cli->json ? &j : NULL, DS_ERROR_INIT };
     int rc = agent_open_store(agent, &err);
     if (!rc && !cli->json)
         cli_say(cli, "SLOT                 KIND          CREATED (UTC)\n");
@@ -150,10 +173,12 @@ static int list(struct cli *cli, struct agent *agent)
         rc = repository_key_list(agent->objects, listed, &listing, &err);
     json_array_end(&j);
     json_object_end(&j);
+    int code = rc ? cli_error(cli, &err) : CLI_DONE;
     if (!rc && cli->json)
-        return cli_json(cli, &out);
-    dynbuf_free(&out);
-    return rc ? cli_error(cli, &err) : CLI_DONE;
+        code = cli_json(cli, &out);
+    else
+        dynbuf_free(&out);
+    return code ? code : listing.damage.code ? CLI_DAMAGED : CLI_DONE;
 }
 
 static int run_list(struct cli *cli)

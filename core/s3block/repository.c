@@ -522,12 +522,25 @@ int repository_key_list(struct objects *objects, repository_key_fn *fn, void *ud
     for (unsigned i = 0; !rc && i < search.n; i++) {
         struct dynbuf object = DYNBUF_INIT((size_t)128 << 10);
         struct slot_info info;
-        rc = slot_fetch(objects, search.list[i].name, &object, err);
+        struct ds_error why = DS_ERROR_INIT;
+        const char *name = search.list[i].name;
+        rc = slot_fetch(objects, name, &object, &why);
         if (!rc)
-            rc = slot_parse(&info, search.list[i].name, object.data, object.len, err);
+            rc = slot_parse(&info, name, object.data, object.len, &why);
         dynbuf_free(&object);
-        if (!rc)
-            rc = fn(ud, &info);
+        if (rc == DS_EFORMAT) /* what was stored had its format */
+            rc = why.code = DS_EDAMAGED;
+        if (rc == DS_ENOENT) { /* removed since it was listed */
+            rc = DS_OK;
+        } else if (rc == DS_EDAMAGED || rc == DS_EVERSION || rc == DS_EFEATURE) {
+            memset(&info, 0, sizeof info);
+            text_copy(info.name, sizeof info.name, name);
+            rc = fn(ud, &info, &why);
+        } else if (rc) {
+            *err = why;
+        } else {
+            rc = fn(ud, &info, NULL);
+        }
     }
     return rc;
 }
@@ -538,12 +551,13 @@ struct slot_count {
     bool found;
 };
 
-static int slot_counted(void *ud, const struct slot_info *info)
+/* A damaged slot may be removed, and opens nothing if it is left. */
+static int slot_counted(void *ud, const struct slot_info *info, const struct ds_error *bad)
 {
     struct slot_count *tally = ud;
     if (strcmp(info->name, tally->name) == 0)
         tally->found = true;
-    else
+    else if (!bad || bad->code != DS_EDAMAGED)
         tally->others++;
     return 0;
 }
