@@ -178,7 +178,8 @@ int agent_open_repository(struct agent *agent, bool fresh, struct ds_error *err)
         repository_close(&agent->repository);
         agent->repository_open = false;
     }
-    if (fresh || !open_saved(agent, &secret)) {
+    agent->repository_saved = !fresh && open_saved(agent, &secret);
+    if (!agent->repository_saved) {
         rc = repository_open(&agent->repository, agent->objects, &secret, err);
         if (!rc)
             header_save(agent, &secret);

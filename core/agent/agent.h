@@ -19,6 +19,7 @@ struct agent {
     size_t secret_len;
     struct repository repository;
     bool repository_open;
+    bool repository_saved; /* it was opened by what an earlier run saved of it */
     struct node node;
     bool registered;
     struct segment_space space; /* of the node in use */

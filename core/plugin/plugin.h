@@ -33,8 +33,8 @@ struct plugin_pin {
  * read, or is unsafe, fails. */
 int plugin_set_load(struct plugin_set *set, const char *folder, const struct plugin_pin *pins,
                     size_t n_pins, struct ds_error *err);
-/* The same where another set is loaded already, of which `loaded` is one (or NULL): a module of that
- * set is not read or run again, only judged by these pins. */
+/* The same beside another set that is loaded (or NULL): a module of that set is not read or run
+ * again, only judged by these pins. */
 int plugin_set_load_beside(struct plugin_set *set, const struct plugin_set *loaded,
                            const char *folder, const struct plugin_pin *pins, size_t n_pins,
                            struct ds_error *err);

@@ -68,8 +68,8 @@ int repository_key_add(const struct repository *repository, const struct slot_in
 /* The last slot that is left can't be removed; damaged ones don't count. */
 int repository_key_remove(const struct repository *repository, const char *name,
                           struct ds_error *err);
-/* bad: why the slot can't be read (info then holds its name alone): DS_EDAMAGED, or DS_EVERSION and
- * DS_EFEATURE if a newer program made it. NULL if it can. Only what needs no secret is looked at. */
+/* bad: why the slot can't be read (info then holds its name alone): DS_EDAMAGED, or DS_EVERSION or
+ * DS_EFEATURE if a newer program made it. NULL if it can. What needs a secret is not looked at. */
 typedef int repository_key_fn(void *ud, const struct slot_info *info, const struct ds_error *bad);
 int repository_key_list(struct objects *objects, repository_key_fn *fn, void *ud,
                         struct ds_error *err);

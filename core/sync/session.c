@@ -20,6 +20,7 @@
 #endif
 
 #define CHECKPOINT_NS (UINT64_C(15) * 60 * 1000000000)
+#define HEADER_NS (UINT64_C(60) * 1000000000)
 #define CHECKPOINT_BYTES (UINT64_C(64) << 30)
 #define FACTS_MAX ((size_t)64 << 10)
 
@@ -414,12 +415,14 @@ static int freeze_between_hooks(struct session *session, struct ds_error *err)
     return rc;
 }
 
-/* The session may rest on a saved header. One that is damaged in the store does not keep a point
- * from being stored. */
-static int check_header(const struct session *session, struct ds_error *err)
+/* A session may rest on a saved header, or last for long: a newer program may have raised what is
+ * needed. It is looked at before anything is touched, and before a commit if that was a while ago.
+ * One that is damaged in the store does not keep a point from being stored. */
+static int check_header(struct session *session, struct ds_error *err)
 {
     struct ds_error why = DS_ERROR_INIT;
     int rc = repository_check_header(&session->agent->repository, &why);
+    session->header_ns = os_mono_ns();
     if (rc == DS_EVERSION || rc == DS_EFEATURE) {
         *err = why;
         return rc;
@@ -434,7 +437,7 @@ static int commit(struct session *session, struct ds_error *err)
 {
     struct root *draft = point_writer_root(session->writer);
     uint8_t hash[HASH_SIZE];
-    int rc = check_header(session, err);
+    int rc = os_mono_ns() - session->header_ns < HEADER_NS ? DS_OK : check_header(session, err);
     if (!rc)
         rc = point_writer_commit(session->writer, hash, err);
     if (rc)
@@ -506,7 +509,8 @@ static int stale_found(void *ud, uint16_t disk, uint64_t first, uint64_t count)
     return DS_OK;
 }
 
-/* What verify found damaged in the base is read anew. */
+/* What verify found damaged in the base is read anew. Asked for when the copy begins: a start-up
+ * makes three requests, for the header, a newer root and the newest. */
 static int damage(struct session *session, struct ds_error *err)
 {
     if (!session->has_base)
@@ -522,6 +526,9 @@ static int prepare(struct session *session, struct ds_error *err)
     struct session_report *report = session->report;
     int rc = session_register(session->agent, true, &report->created_now, &report->registered_now,
                               report->recovery, err);
+    session->header_ns = os_mono_ns();
+    if (!rc && session->agent->repository_saved)
+        rc = check_header(session, err);
     if (!rc)
         rc = session_base(session, err);
     /* A registration that was cut off may have left it out; without it nobody finds the node. */
@@ -535,8 +542,6 @@ static int prepare(struct session *session, struct ds_error *err)
         rc = sweep_provider(session, err);
     if (!rc)
         rc = tracking_sweep(session, err);
-    if (!rc)
-        rc = damage(session, err);
     if (!rc)
         rc = salvage(session, err);
     return rc;
@@ -598,6 +603,8 @@ static int replicate(struct session *session, struct ds_error *err)
         rc = draft_point(session, err);
     if (!rc)
         rc = remember_attempt(session, err);
+    if (!rc)
+        rc = damage(session, err);
     if (!rc)
         rc = copy_all(session, err);
     if (!rc && believes_base(session) && point_writer_lost_pages(session->writer))

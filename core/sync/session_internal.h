@@ -45,6 +45,7 @@ struct session {
     uint64_t checkpoint_ns, checkpoint_bytes; /* when the last one was */
     uint64_t total_bytes, done_bytes;         /* for progress */
     uint32_t current;                         /* the source being copied */
+    uint64_t header_ns; /* when the repository's header was read last */
     uint64_t begun_mono, begun_cpu;
     int64_t begun_wall;
 };

@@ -74,7 +74,12 @@ newcomer "$work/key"
 refused 'newer version in h' newer-version 'version 2' points --node lab
 refused 'newer version in h' newer-version 'version 2' sync
 owner
+echo noise >>"$image"
+truncate -s %4096 "$image"
 refused 'newer version in h, registered node' newer-version 'version 2' sync
+cp --sparse=always "$work/image" "$image"
+[ -z "$(find "$repository/n" -path '*/s/0000000000000003-*')" ] ||
+    wrong 'newer version in h, registered node: it was noticed only after the copy'
 refused 'newer version in h, registered node' newer-version 'version 2' verify
 again
 put "$repository/h" 39 80

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Key slots as people meet them: a policy names a key file as it does a passphrase, whatever bytes it
-# holds; `key list` goes on behind a slot that is damaged, says which, and ends with exit code 5; a
+# Key slots as people meet them: a policy names a key file as it does a passphrase, whatever bytes
+# it holds; `key list` goes on behind a slot that is damaged, says which, and ends with exit code 5; a
 # damaged slot can be removed, and does not count as one that opens the repository.
 set -euo pipefail
 . "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/tools/lab.sh"
@@ -13,8 +13,8 @@ ds sync || fail 'sync 1'
 # ---- key files
 "$PYTHON" - "$work" <<'END'
 import os, sys
-for name, data in (("zeros", bytes(20) + b"\n\r" + os.urandom(20)), ("line", os.urandom(40) + b"\r\n"),
-                   ("long", os.urandom(65536))):
+for name, data in (("zeros", bytes(20) + b"\n\r" + os.urandom(20)),
+                   ("line", os.urandom(40) + b"\r\n"), ("long", os.urandom(65536))):
     with open(os.path.join(sys.argv[1], "file-" + name), "wb") as f:
         f.write(data)
 END

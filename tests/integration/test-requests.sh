@@ -62,14 +62,20 @@ ds_json "$work/sync.json" sync || fail 'one block: sync'
 [ "$(field "$work/sync.json" 'd["stored_objects"]')" -le 2 ] || fail 'one block: more than 2 objects'
 [ "$(field "$work/sync.json" 'd["stored_bytes"]')" -lt 102400 ] || fail 'one block: 100 KiB or more'
 
-# What a sync asks for besides the map that it compares with, seen from outside: whether there is a
-# newer root, the newest root, whether verify found damage in it; and, before it commits, whether the
-# header still is one that it knows.
+# What a sync asks for besides the map that it compares with, seen from outside. At its start, that
+# is before it has written down its attempt: whether the header still is one that it knows, whether
+# there is a newer root (a listing), and the newest root. Then whether verify found damage in it. One
+# that is short does not ask for the header again before it commits.
 strace -f -qq -o "$work/trace" -e trace=%file "$DISKSYNC" sync --policy "$policy" --quiet \
     >>"$work/log" 2>&1 || fail 'sync under strace'
 grep -oE "\"$repository/(h|[kn]/[^\"]+)\"" "$work/trace" |
     grep -E '/(h|k/[a-z-]+|[pdf]/[0-9a-f]{16})"' | sort -u >"$work/asked"
 cat "$work/asked"
 [ "$(grep -cv '/h"' "$work/asked")" -le 3 ] || fail 'more than 3 objects are asked for'
+sed '/points-[0-9a-f]*\.state\.new/,$d' "$work/trace" >"$work/start"
+[ "$(grep -cE "openat?\(.*\"$repository/(h|[kn]/[^\"]+)\"" "$work/start")" -le 3 ] ||
+    fail 'more than 3 requests at the start'
+[ "$(grep -cE "openat?\(.*\"$repository/h\"" "$work/trace")" = 1 ] || fail 'h is not read once'
+grep -q "\"$repository/h\"" "$work/start" || fail 'the header is looked at too late'
 [ "$(grep -c '/p/' "$work/asked")" = 2 ] || fail 'the trace does not show the two roots'
 ! grep -q '/k/' "$work/asked" || fail 'a node that has its slot saved asks for it'
