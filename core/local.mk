@@ -84,6 +84,8 @@ libcore_a_SOURCES = \
 	core/sync/estimate.h \
 	core/sync/hooks.c \
 	core/sync/hooks.h \
+	core/sync/memory.c \
+	core/sync/memory.h \
 	core/sync/session.c \
 	core/sync/session.h \
 	core/sync/session_internal.h \

@@ -234,14 +234,14 @@ static const struct schema_row limits_rows[] = {
     { .option = { "cpu", "share of all processors; 100% is no limit", "100", NULL, DS_OPT_PERCENT,
                   0, 1, 100 },
       .bind = BIND_UNSIGNED, .offset = AT(cpu_percent) },
-    { .option = { "memory", "main memory of a sync", "268435456", NULL, DS_OPT_SIZE, 0, 64 * MIB,
-                  TIB },
+    { .option = { "memory", "main memory of a sync, at most", "268435456", NULL, DS_OPT_SIZE, 0,
+                  96 * MIB, TIB },
       .bind = BIND_U64, .offset = AT(memory) },
     { .option = { "upload", "network rate of a sync; 0 is no limit", "0", NULL, DS_OPT_RATE, 0, 0,
                   TIB },
       .bind = BIND_U64, .offset = AT(upload) },
-    { .option = { "workers", "threads that hash and compress; 0: as many as processors, at most 4",
-                  "0", NULL, DS_OPT_INT, 0, 0, 64 },
+    { .option = { "workers", "threads that hash and compress, at most; 0: as many as processors, "
+                             "at most 4", "0", NULL, DS_OPT_INT, 0, 0, 64 },
       .bind = BIND_UNSIGNED, .offset = AT(workers) },
 };
 

@@ -41,6 +41,21 @@ void preparer_free(struct preparer *preparer)
     free(preparer);
 }
 
+/* By trial: the library sets up what a level and a size need when it is used first. */
+size_t preparer_memory(int level, uint32_t block_size)
+{
+    ZSTD_CCtx *zstd = ZSTD_createCCtx();
+    size_t room = ZSTD_compressBound(block_size), n = 0;
+    uint8_t *in = calloc(1, block_size), *out = malloc(room);
+    if (zstd && in && out &&
+        !ZSTD_isError(ZSTD_compressCCtx(zstd, out, room, in, block_size, level)))
+        n = ZSTD_sizeof_CCtx(zstd);
+    free(in);
+    free(out);
+    ZSTD_freeCCtx(zstd);
+    return n;
+}
+
 size_t preparer_room(uint32_t block_size)
 {
     return ZSTD_compressBound(block_size);
@@ -87,6 +102,7 @@ struct point_writer {
     const struct root *base;
     struct root draft;
     struct segment_writer *segments;
+    struct segment_bounds bounds; /* of every segment writer; buffers 0: its own */
     struct segment_cache *cache;
     struct segment_reader *scratch;
     struct hasher *hasher;
@@ -107,8 +123,6 @@ struct point_writer {
     bool leaf_dirty;
     uint64_t objects, bytes; /* of finished segment writers and roots */
 };
-
-#define CACHE_BYTES ((size_t)16 << 20)
 
 /* Never the same twice, also where a machine was cloned or set back with its random generator: the
  * clocks go on. */
@@ -145,7 +159,7 @@ int point_writer_new(struct point_writer **writer, const struct segment_space *s
         w->draft.previous = base->seq;
         memcpy(w->draft.previous_hash, base_hash, HASH_SIZE);
     }
-    w->cache = segment_cache_new(space, CACHE_BYTES);
+    w->cache = segment_cache_new(space, POINT_CACHE_MAX);
     w->scratch = w->cache ? segment_reader_new(w->cache, MAP_PAGE_MAX) : NULL;
     w->hasher = hasher_new(space->id_algorithm, space->keys.id);
     w->segments = segment_writer_new(space, w->draft.seq, w->draft.tag);
@@ -159,6 +173,13 @@ int point_writer_new(struct point_writer **writer, const struct segment_space *s
     else
         *writer = w;
     return rc;
+}
+
+void point_writer_bound(struct point_writer *w, const struct point_bounds *bounds)
+{
+    w->bounds = bounds->segments;
+    segment_writer_bound(w->segments, &w->bounds);
+    segment_cache_bound(w->cache, bounds->cache);
 }
 
 void point_writer_free(struct point_writer *w)
@@ -384,6 +405,8 @@ static int segments_renew(struct point_writer *w, struct ds_error *err)
     struct segment_writer *next = segment_writer_new(w->space, w->draft.seq, w->draft.tag);
     if (!next)
         return ds_fail(err, DS_ENOMEM, "no memory for a point");
+    if (w->bounds.buffers)
+        segment_writer_bound(next, &w->bounds);
     segment_writer_free(w->segments);
     w->segments = next;
     w->map->out = next;

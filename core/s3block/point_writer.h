@@ -16,8 +16,10 @@ struct attempt { /* names the segments of one sync that may not have been commit
  * SALVAGE_MAX blocks are remembered. */
 struct salvage;
 #define SALVAGE_MAX (UINT32_C(1) << 20)
+#define SALVAGE_BLOCK 40u /* bytes of memory for each */
+/* max: no more blocks than that, up to SALVAGE_MAX. */
 int salvage_load(struct salvage **salvage, const struct segment_space *space,
-                 const struct attempt *attempts, unsigned n, struct ds_error *err);
+                 const struct attempt *attempts, unsigned n, uint32_t max, struct ds_error *err);
 void salvage_free(struct salvage *salvage);
 uint32_t salvage_count(const struct salvage *salvage);
 bool salvage_find(const struct salvage *salvage, uint16_t disk, uint64_t number,
@@ -39,6 +41,8 @@ struct prepared {
 struct preparer;
 struct preparer *preparer_new(const struct segment_space *space, int level);
 void preparer_free(struct preparer *preparer);
+/* Memory that one takes for blocks of that size; 0 if it can't be told. */
+size_t preparer_memory(int level, uint32_t block_size);
 /* Room that `out` must have for a block. */
 size_t preparer_room(uint32_t block_size);
 /* What is known of the block before it was read. */
@@ -62,6 +66,14 @@ int point_writer_new(struct point_writer **writer, const struct segment_space *s
                      const struct root *base, const uint8_t base_hash[HASH_SIZE],
                      void (*damaged)(void *ud, const struct ds_error *why), void *ud,
                      struct ds_error *err);
+/* How much memory it may take beside the blocks that it is given; before the first disk begins.
+ * Without this: SEGMENT_BUFFERS, SEGMENT_MAPS_MAX, POINT_CACHE_MAX. */
+#define POINT_CACHE_MAX ((size_t)16 << 20)
+struct point_bounds {
+    struct segment_bounds segments;
+    size_t cache; /* heads of the base's segments */
+};
+void point_writer_bound(struct point_writer *writer, const struct point_bounds *bounds);
 /* Waits for what is under way; what was not committed stays behind for collect. */
 void point_writer_free(struct point_writer *writer);
 /* The draft: the caller sets everything but seq, previous, previous_hash and tag, and allocates

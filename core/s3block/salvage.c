@@ -18,10 +18,12 @@ struct found {
     uint8_t id[ID_SIZE];
 };
 
+_Static_assert(sizeof(struct found) <= SALVAGE_BLOCK, "what a salvaged block takes");
+
 struct salvage {
     struct attempt attempts[256];
     struct found *list;
-    uint32_t n, cap;
+    uint32_t n, cap, max;
 };
 
 static int found_order(const void *a, const void *b)
@@ -36,12 +38,13 @@ static int found_order(const void *a, const void *b)
 
 static bool found_add(struct salvage *salvage, uint8_t attempt, const struct segment *segment)
 {
-    for (uint32_t i = 0; i < segment->n_blocks && salvage->n < SALVAGE_MAX; i++) {
+    for (uint32_t i = 0; i < segment->n_blocks && salvage->n < salvage->max; i++) {
         const struct slot *slot = &segment->slots[segment->n_maps + i];
         if (segment->offsets[segment->n_maps + i] == UINT64_MAX) /* collect has cut it out */
             continue;
         if (salvage->n == salvage->cap) {
             uint32_t cap = salvage->cap ? salvage->cap * 2 : 1024;
+            cap = cap < salvage->max ? cap : salvage->max;
             struct found *list = realloc(salvage->list, cap * sizeof *list);
             if (!list)
                 return false;
@@ -62,7 +65,7 @@ static int attempt_load(struct salvage *salvage, uint8_t attempt, struct segment
 {
     const struct attempt *from = &salvage->attempts[attempt];
     unsigned missing = 0;
-    for (uint32_t i = 0; missing < MISSING_MAX && salvage->n < SALVAGE_MAX; i++) {
+    for (uint32_t i = 0; missing < MISSING_MAX && salvage->n < salvage->max; i++) {
         struct segment_name name = { from->seq, from->tag, i };
         const struct segment *segment;
         int rc = segment_get(cache, &name, &segment, err);
@@ -82,7 +85,7 @@ static int attempt_load(struct salvage *salvage, uint8_t attempt, struct segment
 }
 
 int salvage_load(struct salvage **out, const struct segment_space *space,
-                 const struct attempt *attempts, unsigned n, struct ds_error *err)
+                 const struct attempt *attempts, unsigned n, uint32_t max, struct ds_error *err)
 {
     struct salvage *salvage = calloc(1, sizeof *salvage);
     struct segment_cache *cache = segment_cache_new(space, 1);
@@ -90,6 +93,8 @@ int salvage_load(struct salvage **out, const struct segment_space *space,
     *out = salvage;
     if (!salvage || !cache || n > 256)
         rc = ds_fail(err, DS_ENOMEM, "no memory to salvage an earlier sync");
+    else
+        salvage->max = max < SALVAGE_MAX ? max : SALVAGE_MAX;
     for (unsigned i = 0; !rc && i < n; i++) {
         salvage->attempts[i] = attempts[i];
         rc = attempt_load(salvage, (uint8_t)i, cache, err);

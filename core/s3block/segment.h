@@ -55,6 +55,14 @@ struct segment_space {
 struct segment_writer;
 struct segment_writer *segment_writer_new(const struct segment_space *space, uint64_t seq,
                                           uint64_t tag);
+/* How much memory one may take; set before the first slot is added. */
+#define SEGMENT_BUFFERS 3u /* the open segment and those that are being put */
+#define SEGMENT_BLOCKS_ROOM (SEGMENT_DATA_MAX + BLOCK_SIZE_MAX + SEGMENT_SLOTS_MAX * TAG_SIZE)
+struct segment_bounds {
+    unsigned buffers; /* 2 to SEGMENT_BUFFERS */
+    size_t maps_max;  /* a segment closes at so many stored map bytes; at most SEGMENT_MAPS_MAX */
+};
+void segment_writer_bound(struct segment_writer *writer, const struct segment_bounds *bounds);
 /* Waits for what is under way; accepts NULL. */
 void segment_writer_free(struct segment_writer *writer);
 /* Adds a slot to the open segment (a block that does not fit closes it first) and tells where it
@@ -92,6 +100,7 @@ struct segment { /* the checked head of one; immutable */
 struct segment_cache;
 struct segment_cache *segment_cache_new(const struct segment_space *space, size_t max_bytes);
 void segment_cache_free(struct segment_cache *cache);
+void segment_cache_bound(struct segment_cache *cache, size_t max_bytes); /* before its first use */
 /* Until segment_put. DS_EDAMAGED, DS_EFORMAT: the message names the object and the field. */
 int segment_get(struct segment_cache *cache, const struct segment_name *name,
                 const struct segment **segment, struct ds_error *err);

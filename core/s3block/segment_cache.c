@@ -49,6 +49,11 @@ struct segment_cache *segment_cache_new(const struct segment_space *space, size_
     return cache;
 }
 
+void segment_cache_bound(struct segment_cache *cache, size_t max_bytes)
+{
+    cache->max_bytes = max_bytes;
+}
+
 void segment_cache_free(struct segment_cache *cache)
 {
     if (!cache)

@@ -2,7 +2,7 @@
 /* segment_writer.c - builds segments, one open at a time. A block that does not fit closes the open
  * one; map pages always go into the open one (up to a bound of their own), so that the last pages
  * of a sync need no object more. Closed segments are sealed here and put in the background, at
- * most SEGMENTS_IN_FLIGHT of them. One thread. */
+ * most as many as there are buffers beside the open one. One thread. */
 #include "core/s3block/segment_internal.h"
 
 #include "core/base/bytes.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-#define SEGMENTS_IN_FLIGHT 2
+#define MAPS_ROOM ((size_t)256 << 10)
 #define IDS_ROOM 4096u /* more than an ids page with its tag */
 
 struct part { /* growing bytes of slots, each followed by room for its tag */
@@ -33,7 +33,9 @@ struct buffer { /* one segment, open or under way */
 struct segment_writer {
     const struct segment_space *space;
     struct segment_name name; /* of the open one */
-    struct buffer buffers[SEGMENTS_IN_FLIGHT + 1], *open;
+    struct buffer buffers[SEGMENT_BUFFERS], *open;
+    unsigned n_buffers;
+    size_t maps_max;
     uint64_t bytes;
     struct dynbuf packed;
     ZSTD_CCtx *zstd;
@@ -65,12 +67,13 @@ static void part_free(struct part *part)
     free(part->slots);
 }
 
-/* Appends a row, its bytes and room for the tag. */
-static bool part_add(struct part *part, const struct slot *slot, const void *data)
+/* Appends a row, its bytes and room for the tag. room: what the part gets at once. Blocks get all
+ * that they can need: memory that is not written to costs nothing, and nothing is ever moved. */
+static bool part_add(struct part *part, const struct slot *slot, const void *data, size_t room)
 {
     size_t need = part->len + slot->stored + TAG_SIZE;
     if (need > part->cap) {
-        size_t cap = part->cap ? part->cap * 2 : (size_t)256 << 10;
+        size_t cap = part->cap ? part->cap * 2 : room;
         while (cap < need)
             cap *= 2;
         uint8_t *bytes = realloc(part->bytes, cap);
@@ -103,6 +106,8 @@ struct segment_writer *segment_writer_new(const struct segment_space *space, uin
     writer->space = space;
     writer->name = (struct segment_name){ seq, tag, 0 };
     writer->open = &writer->buffers[0];
+    writer->n_buffers = SEGMENT_BUFFERS;
+    writer->maps_max = SEGMENT_MAPS_MAX;
     writer->packed = (struct dynbuf)DYNBUF_INIT(BLOCK_SIZE_MAX);
     writer->failure = (struct ds_error)DS_ERROR_INIT;
     writer->zstd = ZSTD_createCCtx();
@@ -113,11 +118,17 @@ struct segment_writer *segment_writer_new(const struct segment_space *space, uin
     return writer;
 }
 
+void segment_writer_bound(struct segment_writer *writer, const struct segment_bounds *bounds)
+{
+    writer->n_buffers = bounds->buffers;
+    writer->maps_max = bounds->maps_max;
+}
+
 void segment_writer_free(struct segment_writer *writer)
 {
     if (!writer)
         return;
-    for (unsigned i = 0; i <= SEGMENTS_IN_FLIGHT; i++) {
+    for (unsigned i = 0; i < SEGMENT_BUFFERS; i++) {
         struct buffer *buffer = &writer->buffers[i];
         if (buffer->under_way)
             objects_put_wait(writer->space->objects, &buffer->put, NULL);
@@ -251,7 +262,7 @@ static int segment_close(struct segment_writer *writer, struct ds_error *err)
     buffer->under_way = true;
     writer->bytes += prefix + buffer->maps.len + buffer->blocks.len;
     writer->name.index++;
-    size_t next = (size_t)(buffer - writer->buffers + 1) % (SEGMENTS_IN_FLIGHT + 1);
+    size_t next = (size_t)(buffer - writer->buffers + 1) % writer->n_buffers;
     writer->open = &writer->buffers[next];
     return buffer_wait(writer, writer->open, err);
 }
@@ -266,7 +277,7 @@ int segment_writer_add(struct segment_writer *writer, const struct slot *slot, c
     bool map = slot->type != SLOT_BLOCK;
     /* A leaf takes room for its ids too: they follow it in the same segment. */
     unsigned ids = slot->type == SLOT_LEAF;
-    bool full = map ? open->maps.len + slot->stored + ids * IDS_ROOM > SEGMENT_MAPS_MAX ||
+    bool full = map ? open->maps.len + slot->stored + ids * IDS_ROOM > writer->maps_max ||
                           open->maps.n + ids >= SEGMENT_MAP_SLOTS_MAX
                     : open->block_bytes + slot->stored > SEGMENT_DATA_MAX ||
                           open->blocks.n >= SEGMENT_SLOTS_MAX;
@@ -279,7 +290,7 @@ int segment_writer_add(struct segment_writer *writer, const struct slot *slot, c
     struct part *part = map ? &open->maps : &open->blocks;
     *name = writer->name;
     *number = (uint16_t)(part->n | (map ? SLOT_MAP : 0));
-    if (!part_add(part, slot, data))
+    if (!part_add(part, slot, data, map ? MAPS_ROOM : SEGMENT_BLOCKS_ROOM))
         return writer_result(writer, ds_fail(err, DS_ENOMEM, "no memory for a segment"), err);
     if (!map)
         open->block_bytes += slot->stored;
@@ -315,7 +326,7 @@ int segment_writer_flush(struct segment_writer *writer, struct ds_error *err)
     int rc = writer_check(writer, err);
     if (!rc)
         rc = segment_close(writer, err);
-    for (unsigned i = 0; i <= SEGMENTS_IN_FLIGHT; i++) {
+    for (unsigned i = 0; i < SEGMENT_BUFFERS; i++) {
         int waited = buffer_wait(writer, &writer->buffers[i], rc ? NULL : err);
         if (!rc)
             rc = waited;

@@ -12,9 +12,6 @@
 
 #include <stdlib.h>
 
-#define UNIT_BYTES ((size_t)2 << 20)
-#define WORKERS_MAX 16u
-
 struct plan_leaf { /* what the planner knows of one leaf; shared by its units */
     uint64_t index;
     struct leaf base;
@@ -54,7 +51,7 @@ struct copier {
     struct copy *copy;
     struct copier_settings settings;
     uint64_t cpu_start, wall_start;
-    struct worker workers[WORKERS_MAX];
+    struct worker workers[COPIER_WORKERS_MAX];
 };
 
 static bool bit(const uint64_t bits[2], unsigned i)
@@ -208,7 +205,7 @@ static void worker_thread(void *arg)
 
 static unsigned unit_blocks(uint32_t block_size)
 {
-    size_t n = UNIT_BYTES / block_size;
+    size_t n = COPY_UNIT / block_size;
     return n < 1 ? 1 : n > FANOUT ? FANOUT : (unsigned)n;
 }
 
@@ -217,11 +214,11 @@ static bool worker_start(struct copier *copier, const struct segment_space *spac
 {
     worker->copier = copier;
     worker->preparer = preparer_new(space, copier->settings.level);
-    worker->block = malloc(2 * UNIT_BYTES + 4096);
+    worker->block = malloc(2 * COPY_UNIT + 4096);
     if (!worker->preparer || !worker->block)
         return false;
     worker->data = worker->block + (4096 - (uintptr_t)worker->block % 4096) % 4096;
-    worker->scratch = worker->data + UNIT_BYTES;
+    worker->scratch = worker->data + COPY_UNIT;
     return thread_start(&worker->thread, worker_thread, worker);
 }
 
@@ -234,8 +231,10 @@ int copier_new(struct copier **out, const struct segment_space *space,
     *out = copier;
     if (good) {
         copier->settings = *settings;
-        copier->n_workers = settings->workers < WORKERS_MAX ? settings->workers : WORKERS_MAX;
-        copier->n_units = 4 * copier->n_workers + 2;
+        copier->n_workers = settings->workers;
+        if (copier->n_workers > COPIER_WORKERS_MAX)
+            copier->n_workers = COPIER_WORKERS_MAX;
+        copier->n_units = settings->units;
         copier->cpu_start = os_cpu_ns();
         copier->wall_start = os_mono_ns();
         copier->units = calloc(copier->n_units, sizeof *copier->units);
@@ -243,7 +242,7 @@ int copier_new(struct copier **out, const struct segment_space *space,
         good = copier->units && copier->leaves;
     }
     for (unsigned i = 0; good && i < copier->n_units; i++) {
-        copier->units[i].out = malloc(UNIT_BYTES + preparer_room(settings->block_size));
+        copier->units[i].out = malloc(COPY_UNIT + preparer_room(settings->block_size));
         copier->units[i].err = (struct ds_error)DS_ERROR_INIT;
         good = copier->units[i].out != NULL;
     }

@@ -15,10 +15,13 @@
 
 #define COPY_WINDOW (UINT64_C(64) << 30) /* bytes of a disk that are planned at once */
 
+#define COPY_UNIT ((size_t)2 << 20) /* bytes of a disk that a worker takes at once, at most */
+
 /* Threads and buffers, for all disks of a sync. */
 struct copier;
 struct copier_settings {
-    unsigned workers;     /* at least 1 */
+    unsigned workers;     /* at least 1; no more than COPIER_WORKERS_MAX are used */
+    unsigned units;       /* on their way between planning and placing: at least 2 */
     unsigned cpu_percent; /* of all processors; 100 = no limit */
     int level;            /* of zstd */
     uint32_t block_size;  /* the largest of all disks */
@@ -26,6 +29,12 @@ struct copier_settings {
 int copier_new(struct copier **copier, const struct segment_space *space,
                const struct copier_settings *settings, struct ds_error *err);
 void copier_free(struct copier *copier);
+#define COPIER_WORKERS_MAX 16u
+/* So many units keep the workers busy. */
+static inline unsigned copier_units(unsigned workers)
+{
+    return 4 * workers + 2;
+}
 
 struct copy { /* one disk */
     struct point_writer *writer;

@@ -162,6 +162,7 @@ static int draft_point(struct session *session, struct ds_error *err)
                               base_page_damaged, session, err);
     if (rc)
         return rc;
+    point_writer_bound(session->writer, &session->memory_plan.bounds);
     rc = collect_facts(session, &facts, err);
     if (!rc)
         rc = draft_disks(session, err);
@@ -379,8 +380,8 @@ static int copy_one(struct session *session, uint32_t i, struct ds_error *err)
 static int copy_all(struct session *session, struct ds_error *err)
 {
     const struct policy *policy = session->agent->policy;
-    unsigned workers = policy->workers ? policy->workers : os_cpu_count();
-    struct copier_settings settings = { .workers = workers > 4 && !policy->workers ? 4 : workers,
+    struct copier_settings settings = { .workers = session->memory_plan.workers,
+                                        .units = session->memory_plan.units,
                                         .cpu_percent = policy->cpu_percent,
                                         .level = (int)policy->compression,
                                         .block_size = (uint32_t)policy->block_size };
@@ -465,8 +466,34 @@ static void finish(struct session *session, bool committed)
     session->set = NULL;
 }
 
+static struct memory_need need_of(const struct policy *policy)
+{
+    uint64_t workers = policy->workers ? policy->workers : min_u64(os_cpu_count(), 4);
+    return (struct memory_need){
+        .workers = (unsigned)min_u64(workers, COPIER_WORKERS_MAX),
+        .block_size = (uint32_t)policy->block_size,
+        .context = preparer_memory((int)policy->compression, (uint32_t)policy->block_size),
+    };
+}
+
+/* What was salvaged has its share of the memory already; the rest is for the copy. */
+static int plan_memory(struct session *session, struct ds_error *err)
+{
+    const struct policy *policy = session->agent->policy;
+    struct memory_need need = need_of(policy);
+    if (session->salvage)
+        need.salvage = (uint64_t)salvage_count(session->salvage) * SALVAGE_BLOCK;
+    int rc = memory_plan(&session->memory_plan, policy->memory, &need, err);
+    if (!rc)
+        log_printf(DS_LOG_DEBUG, "memory", "%u workers and %u units, up to %llu MiB",
+                   session->memory_plan.workers, session->memory_plan.units,
+                   (unsigned long long)(session->memory_plan.bytes >> 20));
+    return rc;
+}
+
 static int salvage(struct session *session, struct ds_error *err)
 {
+    struct memory_need need = need_of(session->agent->policy);
     struct node_memory *memory = &session->memory;
     /* Only those above the base are out of collect's reach. */
     while (memory->n_attempts && memory->attempts[0].seq <= session->base.seq) {
@@ -477,7 +504,8 @@ static int salvage(struct session *session, struct ds_error *err)
     if (memory->n_attempts == 0)
         return DS_OK;
     int rc = salvage_load(&session->salvage, &session->agent->space, memory->attempts,
-                          memory->n_attempts, err);
+                          memory->n_attempts,
+                          memory_salvage(session->agent->policy->memory, &need), err);
     if (!rc && salvage_count(session->salvage))
         log_printf(DS_LOG_INFO, "salvage",
                    "an earlier sync did not end: its %u stored blocks are used again",
@@ -544,6 +572,8 @@ static int prepare(struct session *session, struct ds_error *err)
         rc = tracking_sweep(session, err);
     if (!rc)
         rc = salvage(session, err);
+    if (!rc)
+        rc = plan_memory(session, err);
     return rc;
 }
 

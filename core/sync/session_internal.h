@@ -4,6 +4,7 @@
 #define CORE_SYNC_SESSION_INTERNAL_H
 
 #include "core/sync/copy.h"
+#include "core/sync/memory.h"
 #include "core/sync/session.h"
 
 #include <disksync/tracker.h>
@@ -39,6 +40,7 @@ struct session {
     bool has_base;
     uint8_t base_hash[HASH_SIZE];
     struct node_memory memory;
+    struct memory_plan memory_plan;
     struct salvage *salvage;
     struct point_writer *writer;
     struct copier *copier;

@@ -148,7 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(rc == DS_OK || rc == DS_EDAMAGED, "hostile bytes are damage");
     if (rc == DS_OK) {
         read_all(cache, segment);
-        require(salvage_load(&salvage, &f.space, &attempt, 1, &f.err) == DS_OK, "salvage");
+        require(salvage_load(&salvage, &f.space, &attempt, 1, SALVAGE_MAX, &f.err) == DS_OK,
+                "salvage");
         require(salvage_count(salvage) <= segment->n_blocks, "no block twice");
         salvage_free(salvage);
         segment_put(cache, segment);

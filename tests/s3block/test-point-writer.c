@@ -263,7 +263,8 @@ START_TEST(what_an_attempt_stored_is_not_sent_again)
     struct attempt attempts[2] = { attempt_without_end(&m), { 1, 12345 } };
     machine_reopen(&m);
     ck_assert_uint_eq(m.base.seq, 0);
-    ck_assert_ok(salvage_load(&m.salvage, &m.f.space, attempts, 2, &m.f.err), &m.f.err);
+    ck_assert_ok(salvage_load(&m.salvage, &m.f.space, attempts, 2, SALVAGE_MAX, &m.f.err),
+                 &m.f.err);
     ck_assert_uint_eq(salvage_count(m.salvage), 512); /* two whole segments */
     memory_store_count_reset(m.f.store);
     machine_begin(&m);
@@ -290,7 +291,8 @@ START_TEST(damaged_segment_is_not_salvaged)
     struct segment_name name = { attempt.seq, attempt.tag, 0 };
     segment_key(key, m.f.space.node, &name);
     memory_store_flip(m.f.store, key, 200, 1);
-    ck_assert_ok(salvage_load(&m.salvage, &m.f.space, &attempt, 1, &m.f.err), &m.f.err);
+    ck_assert_ok(salvage_load(&m.salvage, &m.f.space, &attempt, 1, SALVAGE_MAX, &m.f.err),
+                 &m.f.err);
     ck_assert_uint_eq(salvage_count(m.salvage), 256);
     machine_begin(&m);
     ck_assert_ok(machine_write_range(&m, 0, 600, 1), &m.f.err);
@@ -321,7 +323,8 @@ START_TEST(slot_that_was_cut_out_is_not_salvaged)
     memory_store_truncate(m.f.store, key, len - cut);
     segment_put(cache, segment);
     segment_cache_free(cache);
-    ck_assert_ok(salvage_load(&m.salvage, &m.f.space, &attempt, 1, &m.f.err), &m.f.err);
+    ck_assert_ok(salvage_load(&m.salvage, &m.f.space, &attempt, 1, SALVAGE_MAX, &m.f.err),
+                 &m.f.err);
     ck_assert_uint_eq(salvage_count(m.salvage), 511);
     machine_begin(&m);
     ck_assert_ok(machine_write_range(&m, 0, 256, 1), &m.f.err);
@@ -339,7 +342,8 @@ START_TEST(salvage_fails_if_the_store_does)
     machine_open(&m, 60 * MIB, BLOCK);
     struct attempt attempt = attempt_without_end(&m);
     memory_store_fault(m.f.store, &fault);
-    ck_assert_int_eq(salvage_load(&m.salvage, &m.f.space, &attempt, 1, &m.f.err), DS_ENETWORK);
+    ck_assert_int_eq(salvage_load(&m.salvage, &m.f.space, &attempt, 1, SALVAGE_MAX, &m.f.err),
+                 DS_ENETWORK);
     ck_assert_ptr_null(m.salvage);
     machine_close(&m);
 }
