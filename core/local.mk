@@ -86,6 +86,7 @@ libcore_a_SOURCES = \
 	core/sync/hooks.h \
 	core/sync/memory.c \
 	core/sync/memory.h \
+	core/sync/resume.c \
 	core/sync/session.c \
 	core/sync/session.h \
 	core/sync/session_internal.h \

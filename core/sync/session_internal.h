@@ -59,6 +59,12 @@ int session_choose_disks(struct session *session, struct ds_error *err);
 int session_choose_plugins(struct session *session, struct ds_error *err);
 /* After the cut: how each disk comes into the point. */
 void session_modes(struct session *session);
+/* resume.c: blocks to salvage; then the plan for the memory that is left; when the copy begins,
+ * what is damaged in the base, and before a checkpoint the same for the next one. */
+int resume_salvage(struct session *session, struct ds_error *err);
+int resume_memory(struct session *session, struct ds_error *err);
+int resume_damage(struct session *session, struct ds_error *err);
+int resume_carry(struct session *session, uint64_t seq, struct ds_error *err);
 /* tracking.c */
 int tracking_sweep(struct session *session, struct ds_error *err);
 int tracking_cut(struct session *session, struct ds_error *err);
