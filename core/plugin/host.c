@@ -11,7 +11,9 @@
 #include "core/policy/policy.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BUFFER_ALIGN 4096u
 
@@ -255,6 +257,7 @@ int plugin_open(struct plugin_instance *instance, const struct plugin *plugin,
             rc = plugin->table->check(kv, n, &call);
         if (!rc)
             rc = plugin->table->open(&instance->context->host, kv, n, &instance->self, &call);
+        plugin_failed(instance, rc, err);
     }
     if (rc)
         plugin_close(instance);
@@ -275,6 +278,17 @@ void plugin_cancel(struct plugin_instance *instance)
 {
     if (instance->self && instance->plugin->table->cancel)
         instance->plugin->table->cancel(instance->self);
+}
+
+int plugin_failed(const struct plugin_instance *instance, int rc, struct ds_error *err)
+{
+    const char *name = instance->plugin->table->name;
+    char said[sizeof err->msg];
+    if (!rc || strstr(err->msg, name))
+        return rc;
+    text_copy(said, sizeof said, err->msg);
+    snprintf(err->msg, sizeof err->msg, "%s: %.*s", name, (int)(sizeof said - 100), said);
+    return rc;
 }
 
 struct ds_call plugin_call(struct plugin_instance *instance, uint64_t limit_ns,

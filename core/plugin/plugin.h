@@ -70,6 +70,9 @@ int plugin_open(struct plugin_instance *instance, const struct plugin *plugin,
 void plugin_close(struct plugin_instance *instance); /* accepts one that was never opened */
 /* Makes its running and later calls and requests end with DS_ECANCELLED. Any thread. */
 void plugin_cancel(struct plugin_instance *instance);
+/* Puts the plugin's name before what it says of its failure, so that people know whom to ask.
+ * Returns rc. */
+int plugin_failed(const struct plugin_instance *instance, int rc, struct ds_error *err);
 /* A call frame with the time limit of that kind of call; err is cleared. */
 struct ds_call plugin_call(struct plugin_instance *instance, uint64_t limit_ns,
                            struct ds_error *err);

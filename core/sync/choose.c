@@ -141,7 +141,7 @@ static uint32_t score_of(struct session *session, struct plugin_instance *instan
     for (uint32_t i = 0; i < session->n && lowest; i++) {
         struct ds_call call = plugin_call(instance, PLUGIN_SHORT_NS, err);
         uint32_t score = 0;
-        if (probe(instance, session->abis[i], &score, &call))
+        if (plugin_failed(instance, probe(instance, session->abis[i], &score, &call), err))
             score = 0;
         if (score < lowest)
             lowest = score;

@@ -138,6 +138,7 @@ static int collect_facts(struct session *session, struct facts *facts, struct ds
     facts->consistency = DS_CONSISTENCY_NONE;
     dynbuf_printf(&facts->text, "provider=%s\n", session->provider.plugin->table->name);
     int rc = provider_ops(session)->facts(session->set, fact, facts, &call);
+    plugin_failed(&session->provider, rc, err);
     if (!rc && !dynbuf_ok(&facts->text))
         rc = ds_fail(err, DS_EPLUGIN, "the snapshot provider %s reports more facts than a point "
                      "can hold", session->provider.plugin->table->name);
@@ -196,7 +197,8 @@ static int remember_attempt(struct session *session, struct ds_error *err)
 static int health(struct session *session, struct ds_error *err)
 {
     struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
-    return provider_ops(session)->health(session->set, &call);
+    return plugin_failed(&session->provider, provider_ops(session)->health(session->set, &call),
+                         err);
 }
 
 /* The disks are still what they were when they were frozen. */
@@ -361,7 +363,7 @@ static int freeze(struct session *session, struct ds_error *err)
     int rc = provider_ops(session)->create(session->provider.self, session->abis, session->n,
                                            &session->set, &call);
     session->report->time_ns = os_wall_ns();
-    return rc;
+    return plugin_failed(&session->provider, rc, err);
 }
 
 /* What runs before and after the snapshot is told of both, whatever fails between them. */
@@ -420,8 +422,9 @@ static void finish(struct session *session, bool committed)
     struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, &err);
     if (!session->set)
         return;
-    if (provider_ops(session)->finish(session->set,
-                                      committed ? DS_OUTCOME_COMMITTED : DS_OUTCOME_FAILED, &call))
+    int rc = provider_ops(session)->finish(
+        session->set, committed ? DS_OUTCOME_COMMITTED : DS_OUTCOME_FAILED, &call);
+    if (plugin_failed(&session->provider, rc, &err))
         log_printf(DS_LOG_WARNING, "snapshot.finish", "%s", err.msg);
     provider_ops(session)->release(session->set);
     session->set = NULL;
@@ -432,7 +435,8 @@ static int sweep_provider(struct session *session, struct ds_error *err)
     struct ds_call call = plugin_call(&session->provider, PLUGIN_LONG_NS, err);
     if (!DS_HAS(ds_snapshot_ops, provider_ops(session), sweep))
         return DS_OK;
-    return provider_ops(session)->sweep(session->provider.self, &call);
+    return plugin_failed(&session->provider,
+                         provider_ops(session)->sweep(session->provider.self, &call), err);
 }
 
 static int prepare(struct session *session, struct ds_error *err)

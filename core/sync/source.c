@@ -110,6 +110,7 @@ int source_open(struct source *source, const struct disk *disk, struct plugin_in
         source->set = set;
         struct ds_call call = plugin_call(provider, PLUGIN_SHORT_NS, err);
         rc = source->ops->views(set, index, all, view_collected, &collect, &call);
+        plugin_failed(provider, rc, err);
     }
     if (rc)
         source_close(source);
@@ -207,7 +208,7 @@ static int place_read(const struct source *source, const struct place *place, vo
     int rc = source->ops->read(source->set, place->volume, place->offset, data, n, &call);
     if (!parallel)
         mutex_unlock(&serial);
-    return rc;
+    return plugin_failed(source->provider, rc, err);
 }
 
 /* Reads until two reads agree. */

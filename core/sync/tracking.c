@@ -13,8 +13,9 @@ static int generation(struct session *session, struct session_source *source,
     struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
-    return tracker_ops(session)->generation(session->tracker.self, session->consumer,
-                                            source->abi.id, out, &call);
+    int rc = tracker_ops(session)->generation(session->tracker.self, session->consumer,
+                                              source->abi.id, out, &call);
+    return plugin_failed(&session->tracker, rc, err);
 }
 
 /* Ends what an earlier process left: committed if the newest root holds its token, else folded
@@ -33,8 +34,9 @@ static int sweep_one(struct session *session, struct session_source *source, str
     const struct ds_tracker_ops *ops = tracker_ops(session);
     log_printf(DS_LOG_DEBUG, "tracker.sweep", "%s: an earlier sync's generation is %s",
                source->abi.path, committed ? "committed" : "folded back");
-    return (committed ? ops->commit : ops->abort)(session->tracker.self, session->consumer,
-                                                  source->abi.id, &left.end, &call);
+    rc = (committed ? ops->commit : ops->abort)(session->tracker.self, session->consumer,
+                                                source->abi.id, &left.end, &call);
+    return plugin_failed(&session->tracker, rc, err);
 }
 
 int tracking_sweep(struct session *session, struct ds_error *err)
@@ -44,6 +46,7 @@ int tracking_sweep(struct session *session, struct ds_error *err)
         struct session_source *source = &session->sources[i];
         struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
         rc = tracker_ops(session)->attach(session->tracker.self, &source->abi, &call);
+        plugin_failed(&session->tracker, rc, err);
         if (!rc)
             rc = sweep_one(session, source, err);
         source->tracked = !rc;
@@ -58,6 +61,7 @@ int tracking_cut(struct session *session, struct ds_error *err)
     struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
     int rc = tracker_ops(session)->cut(session->tracker.self, session->consumer, session->abis,
                                        session->n, &call);
+    plugin_failed(&session->tracker, rc, err);
     for (uint32_t i = 0; !rc && i < session->n; i++)
         rc = generation(session, &session->sources[i], &session->sources[i].generation, err);
     return rc;
@@ -101,6 +105,7 @@ int tracking_close(struct session *session, struct ds_error *err)
             continue;
         rc = tracker_ops(session)->changes(session->tracker.self, session->consumer,
                                            source->abi.id, begin, nothing, NULL, &call);
+        plugin_failed(&session->tracker, rc, err);
         if (!rc) /* it may have been lost since the cut: the modes are chosen by what holds now */
             rc = generation(session, source, &source->generation, err);
     }
@@ -116,7 +121,7 @@ static int altered_changed(struct session *session, const struct session_source 
     if (!DS_HAS(ds_snapshot_ops, ops, altered))
         return DS_OK;
     int rc = ops->altered(session->set, source->abi.index, change_found, walk, &call);
-    return rc == DS_ENOTSUP ? DS_OK : rc;
+    return rc == DS_ENOTSUP ? DS_OK : plugin_failed(&session->provider, rc, err);
 }
 
 int tracking_changed(struct session *session, struct session_source *source,
@@ -126,6 +131,7 @@ int tracking_changed(struct session *session, struct session_source *source,
     struct ds_call call = plugin_call(&session->tracker, PLUGIN_LONG_NS, err);
     int rc = tracker_ops(session)->changes(session->tracker.self, session->consumer,
                                            source->abi.id, window, change_found, &walk, &call);
+    plugin_failed(&session->tracker, rc, err);
     if (!rc)
         rc = altered_changed(session, source, &walk, err);
     /* A disk that grew: its new tail, and the block in which the old end lay. */
@@ -144,20 +150,24 @@ int tracking_again(struct session *session, struct session_source *source,
     if (!source->tracked)
         return DS_OK; /* the next sync compares everything anyway */
     struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);
-    return tracker_ops(session)->mark(session->tracker.self, session->consumer, source->abi.id,
-                                      extents, n, &call);
+    int rc = tracker_ops(session)->mark(session->tracker.self, session->consumer, source->abi.id,
+                                        extents, n, &call);
+    return plugin_failed(&session->tracker, rc, err);
 }
 
 struct altered_walk {
     struct session *session;
     struct session_source *source;
     struct ds_error *err;
+    bool mark_failed; /* not the provider, but the tracker in its callback */
 };
 
 static int altered_found(void *ud, const struct ds_extent *extents, size_t n)
 {
     struct altered_walk *walk = ud;
-    return tracking_again(walk->session, walk->source, extents, n, walk->err);
+    int rc = tracking_again(walk->session, walk->source, extents, n, walk->err);
+    walk->mark_failed |= rc != DS_OK;
+    return rc;
 }
 
 int tracking_altered(struct session *session, struct ds_error *err)
@@ -166,11 +176,13 @@ int tracking_altered(struct session *session, struct ds_error *err)
     if (!DS_HAS(ds_snapshot_ops, provider_ops(session), altered))
         return DS_OK;
     for (uint32_t i = 0; !rc && i < session->n; i++) {
-        struct altered_walk walk = { session, &session->sources[i], err };
+        struct altered_walk walk = { session, &session->sources[i], err, false };
         struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
         rc = provider_ops(session)->altered(session->set, i, altered_found, &walk, &call);
         if (rc == DS_ENOTSUP)
             rc = DS_OK;
+        else if (!walk.mark_failed)
+            plugin_failed(&session->provider, rc, err);
     }
     return rc;
 }
@@ -187,7 +199,7 @@ void tracking_end(struct session *session, bool committed)
         int rc = (committed ? ops->commit : ops->abort)(session->tracker.self, session->consumer,
                                                         source->abi.id, &source->generation.end,
                                                         &call);
-        if (rc)
+        if (plugin_failed(&session->tracker, rc, &err))
             log_printf(DS_LOG_WARNING, "tracker.end",
                        "%s: %s; the next sync repairs this", source->abi.path, err.msg);
     }
