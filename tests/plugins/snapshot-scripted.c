@@ -4,19 +4,14 @@
  * record before they are made, so that sweep removes what a killed process left. Calls may come
  * from any thread; what they count is atomic. */
 #include "clone.h"
-#include "die.h"
-
-#include <disksync/disksync.h>
-#include <stdatomic.h>
-#include <stdlib.h>
+#include "script.h"
 
 #define PATH_LONG 4200
 #define RECORD "copies"
 
 struct provider {
     const struct ds_host *host;
-    struct ds_kv *kv; /* own copy of the options */
-    size_t n_kv;
+    struct script script;
 };
 
 struct copied_disk {
@@ -34,28 +29,9 @@ struct set {
 
 /* ---- options ---- */
 
-static const char *option(const struct provider *p, const char *name)
-{
-    return ds_kv_get(p->kv, p->n_kv, name, "");
-}
-
-static bool option_true(const struct provider *p, const char *name)
-{
-    return strcmp(option(p, name), "true") == 0;
-}
-
 static bool through_read(const struct provider *p)
 {
-    return option_true(p, "read") || *option(p, "lost_after");
-}
-
-/* Dies or fails where the options say so. */
-static int step(const struct provider *p, const char *name, const char *when, struct ds_call *call)
-{
-    die_at(option(p, "die_at"), name, when);
-    if (call && strcmp(when, "before") == 0 && strcmp(option(p, "fail_at"), name) == 0)
-        return ds_fail(call->err, DS_EIO, "scripted failure of %s", name);
-    return DS_OK;
+    return script_true(&p->script, "read") || *script_get(&p->script, "lost_after");
 }
 
 /* The next extent of this disk in the list option, from *at on: "OFFSET+LENGTH" is of every disk,
@@ -63,10 +39,10 @@ static int step(const struct provider *p, const char *name, const char *when, st
 static bool next_extent(const struct provider *p, const char *name, uint32_t disk, size_t *at,
                         struct ds_extent *out)
 {
-    for (; *at < p->n_kv; ++*at) {
+    for (; *at < p->script.n; ++*at) {
         unsigned long long index = disk, offset, length;
-        const char *value = p->kv[*at].value, *colon;
-        if (strcmp(p->kv[*at].key, name) != 0)
+        const char *value = p->script.kv[*at].value, *colon;
+        if (strcmp(p->script.kv[*at].key, name) != 0)
             continue;
         colon = strchr(value, ':');
         if (colon && sscanf(value, "%llu:", &index) != 1)
@@ -121,8 +97,8 @@ static void copies_remove(const struct set *set)
     struct provider *p = set->provider;
     for (uint32_t i = 0; i < set->n; i++) {
         char kept[PATH_LONG + 32];
-        snprintf(kept, sizeof kept, "%s/kept-%u.img", option(p, "dir"), i);
-        if (option_true(p, "keep")) {
+        snprintf(kept, sizeof kept, "%s/kept-%u.img", script_get(&p->script, "dir"), i);
+        if (script_true(&p->script, "keep")) {
             remove(kept);
             rename(set->disks[i].path, kept);
         } else {
@@ -138,7 +114,7 @@ static int copies_make(struct set *set, struct ds_error *err)
         struct copied_disk *d = &set->disks[i];
         if (!clone_file(d->live, d->path, d->bytes))
             return ds_fail(err, DS_EIO, "cannot copy %.200s to %.200s", d->live, d->path);
-        if (option_true(set->provider, "alter")) {
+        if (script_true(&set->provider->script, "alter")) {
             int rc = alter(set, i, err);
             if (rc)
                 return rc;
@@ -152,8 +128,11 @@ static int copies_make(struct set *set, struct ds_error *err)
 static int snapshot_probe(void *self, const struct ds_disk *disk, uint32_t *score,
                           struct ds_call *call)
 {
-    int rc = step(self, "probe", "before", call);
+    struct provider *p = self;
+    int rc = script_step(&p->script, "probe", "before", call);
     (void)disk;
+    if (!rc)
+        rc = script_step(&p->script, "probe", "after", call);
     *score = rc ? 0 : 100;
     return rc;
 }
@@ -167,7 +146,8 @@ static int set_name(struct set *set, const struct ds_disk *const *disks, struct 
     for (uint32_t i = 0; i < set->n; i++) {
         struct copied_disk *d = &set->disks[i];
         int n = snprintf(d->path, sizeof d->path, "%s/copy-%02x%02x%02x%02x-%u.img",
-                         option(p, "dir"), random[0], random[1], random[2], random[3], i);
+                         script_get(&p->script, "dir"), random[0], random[1], random[2],
+                         random[3], i);
         int m = snprintf(d->live, sizeof d->live, "%s", disks[i]->path);
         if (n >= (int)sizeof d->path || m >= (int)sizeof d->live)
             return ds_fail(call->err, DS_EINVAL, "a path is too long");
@@ -180,7 +160,7 @@ static int snapshot_create(void *self, const struct ds_disk *const *disks, uint3
                            struct ds_call *call)
 {
     struct provider *p = self;
-    int rc = step(p, "create", "before", call);
+    int rc = script_step(&p->script, "create", "before", call);
     if (rc)
         return rc;
     struct set *set = calloc(1, sizeof *set + n * sizeof set->disks[0]);
@@ -195,7 +175,7 @@ static int snapshot_create(void *self, const struct ds_disk *const *disks, uint3
     if (!rc)
         rc = copies_make(set, call->err);
     if (!rc)
-        rc = step(p, "create", "after", call);
+        rc = script_step(&p->script, "create", "after", call);
     if (rc) {
         copies_remove(set);
         free(set);
@@ -227,10 +207,10 @@ static int snapshot_views(void *self, uint32_t disk, struct ds_window window, ds
                           void *ud, struct ds_call *call)
 {
     struct set *set = self;
-    uint32_t kind = option_true(set->provider, "live") ? DS_VIEW_LIVE : DS_VIEW_DATA;
+    uint32_t kind = script_true(&set->provider->script, "live") ? DS_VIEW_LIVE : DS_VIEW_DATA;
     uint64_t from = 0, bytes = set->disks[disk].bytes;
     struct ds_extent skip;
-    int rc = step(set->provider, "views", "before", call);
+    int rc = script_step(&set->provider->script, "views", "before", call);
     for (size_t at = 0; !rc && next_extent(set->provider, "skip", disk, &at, &skip);) {
         rc = tell(set, disk, kind, from, skip.offset, window, fn, ud);
         if (!rc)
@@ -240,7 +220,7 @@ static int snapshot_views(void *self, uint32_t disk, struct ds_window window, ds
     }
     if (!rc)
         rc = tell(set, disk, kind, from, bytes, window, fn, ud);
-    return rc ? rc : step(set->provider, "views", "after", call);
+    return rc ? rc : script_step(&set->provider->script, "views", "after", call);
 }
 
 static int snapshot_altered(void *self, uint32_t disk, ds_extent_fn *fn, void *ud,
@@ -248,19 +228,27 @@ static int snapshot_altered(void *self, uint32_t disk, ds_extent_fn *fn, void *u
 {
     struct set *set = self;
     struct ds_extent e;
-    int rc = step(set->provider, "altered", "before", call);
+    int rc = script_step(&set->provider->script, "altered", "before", call);
     for (size_t at = 0; !rc && next_extent(set->provider, "altered", disk, &at, &e);)
         rc = fn(ud, &e, 1);
-    return rc ? rc : step(set->provider, "altered", "after", call);
+    return rc ? rc : script_step(&set->provider->script, "altered", "after", call);
+}
+
+static bool lost(const struct set *set)
+{
+    const char *limit = script_get(&set->provider->script, "lost_after");
+    return *limit && atomic_load(&set->reads) >= strtoull(limit, NULL, 10);
 }
 
 static int snapshot_read(void *self, uint64_t volume, uint64_t offset, void *data, size_t n,
                          struct ds_call *call)
 {
     struct set *set = self;
-    int rc = step(set->provider, "read", "before", call);
+    int rc = script_step(&set->provider->script, "read", "before", call);
     if (rc)
         return rc;
+    if (lost(set))
+        return ds_fail(call->err, DS_EIO, "the scripted snapshot is gone");
     if (volume == 0 || volume > set->n)
         return ds_fail(call->err, DS_EINVAL, "there is no volume %llu",
                        (unsigned long long)volume);
@@ -271,47 +259,47 @@ static int snapshot_read(void *self, uint64_t volume, uint64_t offset, void *dat
     atomic_fetch_add(&set->reads, 1);
     if (!good)
         return ds_fail(call->err, DS_EIO, "cannot read %s", set->disks[volume - 1].path);
-    return step(set->provider, "read", "after", call);
+    return script_step(&set->provider->script, "read", "after", call);
 }
 
 static int snapshot_facts(void *self, ds_kv_fn *fn, void *ud, struct ds_call *call)
 {
     struct set *set = self;
-    int rc = step(set->provider, "facts", "before", call);
+    int rc = script_step(&set->provider->script, "facts", "before", call);
     if (!rc)
-        rc = fn(ud, "consistency", option(set->provider, "consistency"));
+        rc = fn(ud, "consistency", script_get(&set->provider->script, "consistency"));
     if (!rc)
         rc = fn(ud, "writer[scripted]", "stable");
-    return rc ? rc : step(set->provider, "facts", "after", call);
+    return rc ? rc : script_step(&set->provider->script, "facts", "after", call);
 }
 
 static int snapshot_health(void *self, struct ds_call *call)
 {
     struct set *set = self;
-    const char *limit = option(set->provider, "lost_after");
-    int rc = step(set->provider, "health", "before", call);
-    if (!rc && *limit && atomic_load(&set->reads) >= strtoull(limit, NULL, 10))
+    int rc = script_step(&set->provider->script, "health", "before", call);
+    if (!rc && lost(set))
         rc = ds_fail_retry(call->err, DS_ELOST, DS_RETRY_SAME,
-                           "the scripted snapshot was lost after %s reads: scripted cause", limit);
-    return rc ? rc : step(set->provider, "health", "after", call);
+                           "the scripted snapshot was lost after %s reads: scripted cause",
+                           script_get(&set->provider->script, "lost_after"));
+    return rc ? rc : script_step(&set->provider->script, "health", "after", call);
 }
 
 static int snapshot_finish(void *self, uint32_t outcome, struct ds_call *call)
 {
     struct set *set = self;
     (void)outcome;
-    int rc = step(set->provider, "finish", "before", call);
-    return rc ? rc : step(set->provider, "finish", "after", call);
+    int rc = script_step(&set->provider->script, "finish", "before", call);
+    return rc ? rc : script_step(&set->provider->script, "finish", "after", call);
 }
 
 static void snapshot_release(void *self)
 {
     struct set *set = self;
-    const struct provider *p = set->provider;
-    step(p, "release", "before", NULL);
+    struct provider *p = set->provider;
+    script_step(&p->script, "release", "before", NULL);
     copies_remove(set);
     free(set);
-    step(p, "release", "after", NULL);
+    script_step(&p->script, "release", "after", NULL);
 }
 
 static int sweep_record(void *ud, const void *data, size_t len)
@@ -334,31 +322,24 @@ static int sweep_record(void *ud, const void *data, size_t len)
 static int snapshot_sweep(void *self, struct ds_call *call)
 {
     struct provider *p = self;
-    int rc = step(p, "sweep", "before", call);
+    int rc = script_step(&p->script, "sweep", "before", call);
     if (!rc)
         rc = p->host->state_get(p->host->ctx, RECORD, sweep_record, NULL, call->err);
-    if (rc == DS_ENOENT)
-        return DS_OK;
-    return rc ? rc : p->host->state_put(p->host->ctx, RECORD, NULL, 0, call->err);
+    if (!rc)
+        rc = p->host->state_put(p->host->ctx, RECORD, NULL, 0, call->err);
+    if (rc && rc != DS_ENOENT)
+        return rc;
+    return script_step(&p->script, "sweep", "after", call);
 }
 
 /* ---- life ---- */
 
-static char *copy(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *out = malloc(n);
-    return out ? memcpy(out, text, n) : NULL;
-}
-
 static void snapshot_close(void *self)
 {
     struct provider *p = self;
-    for (size_t i = 0; i < p->n_kv; i++) {
-        free((void *)(uintptr_t)p->kv[i].key);
-        free((void *)(uintptr_t)p->kv[i].value);
-    }
-    free(p->kv);
+    script_step(&p->script, "close", "before", NULL);
+    script_step(&p->script, "close", "after", NULL);
+    script_close(&p->script);
     free(p);
 }
 
@@ -370,18 +351,12 @@ static int snapshot_open(const struct ds_host *host, const struct ds_kv *kv, siz
         return ds_fail(call->err, DS_ENOMEM, "no memory for the provider");
     *self = p;
     p->host = host;
-    p->kv = calloc(n ? n : 1, sizeof *p->kv);
-    for (size_t i = 0; p->kv && i < n; i++) {
-        p->kv[i] = (struct ds_kv){ copy(kv[i].key), copy(kv[i].value) };
-        p->n_kv++;
-        if (!p->kv[i].key || !p->kv[i].value)
-            return ds_fail(call->err, DS_ENOMEM, "no memory for the options");
-    }
-    if (!p->kv)
-        return ds_fail(call->err, DS_ENOMEM, "no memory for the options");
-    if (!*option(p, "dir"))
-        return ds_fail(call->err, DS_EINVAL, "snapshot-scripted wants dir");
-    return DS_OK;
+    int rc = script_open(&p->script, "snapshot-scripted", kv, n, call->err);
+    if (!rc)
+        rc = script_step(&p->script, "open", "before", call);
+    if (!rc && !*script_get(&p->script, "dir"))
+        rc = ds_fail(call->err, DS_EINVAL, "snapshot-scripted wants dir");
+    return rc ? rc : script_step(&p->script, "open", "after", call);
 }
 
 static const struct ds_option options[] = {
@@ -389,13 +364,9 @@ static const struct ds_option options[] = {
       .help = "folder of the copies" },
     { .name = "keep", .type = DS_OPT_BOOL, .def = "false",
       .help = "keep the last copies, as kept-0.img, kept-1.img, ..., for the test to compare" },
-    { .name = "fail_at", .type = DS_OPT_STRING,
-      .help = "step that fails: probe, create, views, altered, read, facts, health, finish, "
-              "sweep" },
-    { .name = "die_at", .type = DS_OPT_STRING,
-      .help = "kill the process at STEP:before or STEP:after (the steps of fail_at, release)" },
+    SCRIPT_OPTIONS,
     { .name = "lost_after", .type = DS_OPT_INT, .max = INT64_C(1000000000),
-      .help = "health says lost after so many reads; implies read" },
+      .help = "lost after so many reads: later ones fail, and so does health; implies read" },
     { .name = "read", .type = DS_OPT_BOOL, .def = "false",
       .help = "views without a path: core reads through the plugin" },
     { .name = "live", .type = DS_OPT_BOOL, .def = "false", .help = "views show the live disks" },

@@ -12,11 +12,7 @@
  *
  * A consumer's set of one disk: `closing` exists while a cut awaits commit or abort, `running`
  * always. Calls are serial. */
-#include "die.h"
-
-#include <disksync/disksync.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include "script.h"
 
 #define GRAIN 65536u
 #define ID_MAX 4400 /* "image:" and a path */
@@ -42,7 +38,8 @@ struct set { /* of one consumer and disk */
 
 struct tracker {
     const struct ds_host *host;
-    char *log, *state, *die;
+    struct script script;
+    char *log, *state;
     bool lose;
     uint64_t taken; /* bytes of the log that are marked already */
     struct disk *disks;
@@ -101,13 +98,6 @@ static void extents_free(struct extents *x)
 
 /* ---- what is known ---- */
 
-static char *copy(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *out = malloc(n);
-    return out ? memcpy(out, text, n) : NULL;
-}
-
 static struct disk *disk_find(struct tracker *t, const char *id)
 {
     for (size_t i = 0; i < t->n_disks; i++)
@@ -122,7 +112,7 @@ static struct disk *disk_add(struct tracker *t, const char *id, const char *path
     if (!disks)
         return NULL;
     t->disks = disks;
-    disks[t->n_disks] = (struct disk){ copy(id), copy(path), bytes };
+    disks[t->n_disks] = (struct disk){ script_copy(id), script_copy(path), bytes };
     if (!disks[t->n_disks].id || !disks[t->n_disks].path)
         return NULL;
     return &disks[t->n_disks++];
@@ -142,7 +132,7 @@ static struct set *set_add(struct tracker *t, const char *consumer, const char *
     if (!sets)
         return NULL;
     t->sets = sets;
-    sets[t->n_sets] = (struct set){ .consumer = copy(consumer), .disk = copy(disk) };
+    sets[t->n_sets] = (struct set){ .consumer = script_copy(consumer), .disk = script_copy(disk) };
     if (!sets[t->n_sets].consumer || !sets[t->n_sets].disk)
         return NULL;
     return &sets[t->n_sets++];
@@ -365,8 +355,27 @@ static int log_take(struct tracker *t, struct ds_error *err)
 static int tracker_probe(void *self, const struct ds_disk *disk, uint32_t *score,
                          struct ds_call *call)
 {
-    (void)self, (void)disk, (void)call;
-    *score = 100;
+    struct tracker *t = self;
+    int rc = script_step(&t->script, "probe", "before", call);
+    (void)disk;
+    if (!rc)
+        rc = script_step(&t->script, "probe", "after", call);
+    *score = rc ? 0 : 100;
+    return rc;
+}
+
+/* What a disk of another size means for its sets. */
+static int resize(struct tracker *t, struct disk *known, uint64_t bytes, struct ds_call *call)
+{
+    for (size_t i = 0; i < t->n_sets; i++) {
+        if (strcmp(t->sets[i].disk, known->id) != 0)
+            continue;
+        if (bytes < known->bytes)
+            set_lose(&t->sets[i], "the disk shrank");
+        else if (set_mark(&t->sets[i], known->bytes, bytes - known->bytes))
+            return ds_fail(call->err, DS_ENOMEM, "no memory for marks");
+    }
+    known->bytes = bytes;
     return DS_OK;
 }
 
@@ -374,26 +383,16 @@ static int tracker_attach(void *self, const struct ds_disk *disk, struct ds_call
 {
     struct tracker *t = self;
     struct disk *known = disk_find(t, disk->id);
-    int rc = log_take(t, call->err);
-    if (rc)
-        return rc;
-    if (!known) {
-        if (!disk_add(t, disk->id, disk->path, disk->bytes))
-            return ds_fail(call->err, DS_ENOMEM, "no memory for a disk");
-        return state_save(t, call->err);
-    }
-    if (known->bytes == disk->bytes)
-        return DS_OK;
-    for (size_t i = 0; i < t->n_sets; i++) {
-        if (strcmp(t->sets[i].disk, disk->id) != 0)
-            continue;
-        if (disk->bytes < known->bytes)
-            set_lose(&t->sets[i], "the disk shrank");
-        else if (set_mark(&t->sets[i], known->bytes, disk->bytes - known->bytes))
-            return ds_fail(call->err, DS_ENOMEM, "no memory for marks");
-    }
-    known->bytes = disk->bytes;
-    return state_save(t, call->err);
+    int rc = script_step(&t->script, "attach", "before", call);
+    if (!rc)
+        rc = log_take(t, call->err);
+    if (!rc && !known && !disk_add(t, disk->id, disk->path, disk->bytes))
+        rc = ds_fail(call->err, DS_ENOMEM, "no memory for a disk");
+    if (!rc && known && known->bytes != disk->bytes)
+        rc = resize(t, known, disk->bytes, call);
+    if (!rc)
+        rc = state_save(t, call->err);
+    return rc ? rc : script_step(&t->script, "attach", "after", call);
 }
 
 static void set_clear(struct set *set)
@@ -407,6 +406,9 @@ static void set_clear(struct set *set)
 static int tracker_detach(void *self, const char *disk_id, struct ds_call *call)
 {
     struct tracker *t = self;
+    int rc = script_step(&t->script, "detach", "before", call);
+    if (rc)
+        return rc;
     for (size_t i = t->n_sets; i-- > 0;) {
         if (strcmp(t->sets[i].disk, disk_id) != 0)
             continue;
@@ -419,7 +421,8 @@ static int tracker_detach(void *self, const char *disk_id, struct ds_call *call)
         free(disk->path);
         *disk = t->disks[--t->n_disks];
     }
-    return state_save(t, call->err);
+    rc = state_save(t, call->err);
+    return rc ? rc : script_step(&t->script, "detach", "after", call);
 }
 
 /* First whether all can be cut, then all of them. */
@@ -443,8 +446,9 @@ static int tracker_cut(void *self, const char *consumer, const struct ds_disk *c
                        uint32_t n, struct ds_call *call)
 {
     struct tracker *t = self;
-    die_at(t->die, "cut", "before");
-    int rc = log_take(t, call->err);
+    int rc = script_step(&t->script, "cut", "before", call);
+    if (!rc)
+        rc = log_take(t, call->err);
     if (!rc)
         rc = cut_check(t, consumer, disks, n, call);
     for (uint32_t i = 0; i < n && !rc; i++) {
@@ -463,9 +467,7 @@ static int tracker_cut(void *self, const char *consumer, const struct ds_disk *c
     }
     if (!rc)
         rc = state_save(t, call->err);
-    if (!rc)
-        die_at(t->die, "cut", "after");
-    return rc;
+    return rc ? rc : script_step(&t->script, "cut", "after", call);
 }
 
 static int tracker_generation(void *self, const char *consumer, const char *disk_id,
@@ -473,8 +475,9 @@ static int tracker_generation(void *self, const char *consumer, const char *disk
 {
     struct tracker *t = self;
     struct ds_generation g = { .size = out->size, .granularity = GRAIN };
-    die_at(t->die, "generation", "before");
-    int rc = log_take(t, call->err);
+    int rc = script_step(&t->script, "generation", "before", call);
+    if (!rc)
+        rc = log_take(t, call->err);
     struct set *set = set_find(t, consumer, disk_id);
     if (!rc && !disk_find(t, disk_id))
         rc = ds_fail(call->err, DS_ENOENT, "%s is not attached", disk_id);
@@ -494,8 +497,7 @@ static int tracker_generation(void *self, const char *consumer, const char *disk
     }
     memcpy(out, &g, out->size < sizeof g ? out->size : sizeof g);
     rc = state_save(t, call->err);
-    die_at(t->die, "generation", "after");
-    return rc;
+    return rc ? rc : script_step(&t->script, "generation", "after", call);
 }
 
 static int walk(const struct extents *x, struct ds_window window, ds_extent_fn *fn, void *ud)
@@ -522,10 +524,12 @@ static int tracker_changes(void *self, const char *consumer, const char *disk_id
     struct tracker *t = self;
     struct set *set = set_find(t, consumer, disk_id);
     struct disk *disk = disk_find(t, disk_id);
-    die_at(t->die, "changes", "before");
+    int rc = script_step(&t->script, "changes", "before", call);
+    if (rc)
+        return rc;
     if (!set || !disk || !set->pending)
         return ds_fail(call->err, DS_EINVAL, "changes of %s were asked for without a cut", disk_id);
-    int rc = log_take(t, call->err);
+    rc = log_take(t, call->err);
     set->both = false;
     if (!rc)
         rc = state_save(t, call->err);
@@ -533,16 +537,16 @@ static int tracker_changes(void *self, const char *consumer, const char *disk_id
         window.to = disk->bytes;
     if (!rc)
         rc = walk(&set->closing, window, fn, ud);
-    die_at(t->die, "changes", "after");
-    return rc;
+    return rc ? rc : script_step(&t->script, "changes", "after", call);
 }
 
 static int tracker_commit(void *self, const char *consumer, const char *disk_id,
                           const struct ds_token *token, struct ds_call *call)
 {
     struct tracker *t = self;
-    die_at(t->die, "commit", "before");
-    int rc = log_take(t, call->err);
+    int rc = script_step(&t->script, "commit", "before", call);
+    if (!rc)
+        rc = log_take(t, call->err);
     struct set *set = set_find(t, consumer, disk_id);
     if (!rc && set && set->pending && ds_token_equal(&set->end, token)) {
         set->closing.n = 0;
@@ -551,17 +555,16 @@ static int tracker_commit(void *self, const char *consumer, const char *disk_id,
     }
     if (!rc)
         rc = state_save(t, call->err);
-    if (!rc)
-        die_at(t->die, "commit", "after");
-    return rc;
+    return rc ? rc : script_step(&t->script, "commit", "after", call);
 }
 
 static int tracker_abort(void *self, const char *consumer, const char *disk_id,
                          const struct ds_token *token, struct ds_call *call)
 {
     struct tracker *t = self;
-    die_at(t->die, "abort", "before");
-    int rc = log_take(t, call->err);
+    int rc = script_step(&t->script, "abort", "before", call);
+    if (!rc)
+        rc = log_take(t, call->err);
     struct set *set = set_find(t, consumer, disk_id);
     if (!rc && set && set->pending && ds_token_equal(&set->end, token)) {
         for (size_t i = 0; i < set->closing.n && !rc; i++)
@@ -575,17 +578,16 @@ static int tracker_abort(void *self, const char *consumer, const char *disk_id,
     }
     if (!rc)
         rc = state_save(t, call->err);
-    if (!rc)
-        die_at(t->die, "abort", "after");
-    return rc;
+    return rc ? rc : script_step(&t->script, "abort", "after", call);
 }
 
 static int tracker_mark(void *self, const char *consumer, const char *disk_id,
                         const struct ds_extent *extents, size_t n, struct ds_call *call)
 {
     struct tracker *t = self;
-    die_at(t->die, "mark", "before");
-    int rc = log_take(t, call->err);
+    int rc = script_step(&t->script, "mark", "before", call);
+    if (!rc)
+        rc = log_take(t, call->err);
     struct set *set = set_find(t, consumer, disk_id);
     if (!rc && !set)
         rc = ds_fail(call->err, DS_ENOENT, "%s has no generation to mark in", disk_id);
@@ -594,9 +596,7 @@ static int tracker_mark(void *self, const char *consumer, const char *disk_id,
             rc = ds_fail(call->err, DS_ENOMEM, "no memory for marks");
     if (!rc)
         rc = state_save(t, call->err);
-    if (!rc)
-        die_at(t->die, "mark", "after");
-    return rc;
+    return rc ? rc : script_step(&t->script, "mark", "after", call);
 }
 
 /* ---- life ---- */
@@ -604,6 +604,8 @@ static int tracker_mark(void *self, const char *consumer, const char *disk_id,
 static void tracker_close(void *self)
 {
     struct tracker *t = self;
+    script_step(&t->script, "close", "before", NULL);
+    script_step(&t->script, "close", "after", NULL);
     for (size_t i = 0; i < t->n_disks; i++) {
         free(t->disks[i].id);
         free(t->disks[i].path);
@@ -614,7 +616,7 @@ static void tracker_close(void *self)
     free(t->sets);
     free(t->log);
     free(t->state);
-    free(t->die);
+    script_close(&t->script);
     free(t);
 }
 
@@ -626,15 +628,20 @@ static int tracker_open(const struct ds_host *host, const struct ds_kv *kv, size
         return ds_fail(call->err, DS_ENOMEM, "no memory for the tracker");
     *self = t;
     t->host = host;
-    t->log = copy(ds_kv_get(kv, n, "log", ""));
-    t->state = copy(ds_kv_get(kv, n, "state", ""));
-    t->die = copy(ds_kv_get(kv, n, "die_at", ""));
+    t->log = script_copy(ds_kv_get(kv, n, "log", ""));
+    t->state = script_copy(ds_kv_get(kv, n, "state", ""));
     t->lose = strcmp(ds_kv_get(kv, n, "lose", "false"), "true") == 0;
-    if (!t->log || !t->state || !t->die)
+    int rc = script_open(&t->script, "tracker-scripted", kv, n, call->err);
+    if (!rc)
+        rc = script_step(&t->script, "open", "before", call);
+    if (rc)
+        return rc;
+    if (!t->log || !t->state)
         return ds_fail(call->err, DS_ENOMEM, "no memory for the tracker");
     if (!*t->log || !*t->state)
         return ds_fail(call->err, DS_EINVAL, "tracker-scripted wants log and state");
-    return state_load(t, call->err);
+    rc = state_load(t, call->err);
+    return rc ? rc : script_step(&t->script, "open", "after", call);
 }
 
 static const struct ds_option options[] = {
@@ -644,9 +651,7 @@ static const struct ds_option options[] = {
       .help = "file that keeps what is known between processes" },
     { .name = "lose", .type = DS_OPT_BOOL, .def = "false",
       .help = "say LOST of every generation that a cut closes" },
-    { .name = "die_at", .type = DS_OPT_STRING,
-      .help = "kill the process at STEP:before or STEP:after (cut, generation, changes, commit, "
-              "abort, mark)" },
+    SCRIPT_OPTIONS,
 };
 static const struct ds_tracker_ops ops = {
     .size = sizeof ops,
