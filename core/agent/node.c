@@ -131,7 +131,7 @@ static void memory_name(char out[64], const uint8_t repository[UUID_SIZE],
     snprintf(out, 64, "points-%s", hex);
 }
 
-enum { MEMORY_TAKEOVER = 1, MEMORY_DAMAGED = 2 };
+enum { MEMORY_TAKEOVER = 1, MEMORY_DAMAGED = 2, MEMORY_MARKED = 4 };
 
 void node_memory_attempt(struct node_memory *memory, uint64_t seq, uint64_t tag)
 {
@@ -152,7 +152,8 @@ int node_memory_save(const struct node_memory *memory, const char *state,
     dynbuf_le64(&record, memory->seq);
     dynbuf_add(&record, memory->hash, HASH_SIZE);
     dynbuf_le32(&record, (memory->takeover ? MEMORY_TAKEOVER : 0u) |
-                             (memory->damaged ? MEMORY_DAMAGED : 0u));
+                             (memory->damaged ? MEMORY_DAMAGED : 0u) |
+                             (memory->marked ? MEMORY_MARKED : 0u));
     dynbuf_le32(&record, memory->n_attempts);
     for (unsigned i = 0; i < memory->n_attempts; i++) {
         dynbuf_le64(&record, memory->attempts[i].seq);
@@ -187,6 +188,7 @@ int node_memory_load(struct node_memory *memory, const char *state,
     uint32_t flags = reader_le32(&r), n = reader_le32(&r);
     memory->takeover = flags & MEMORY_TAKEOVER;
     memory->damaged = flags & MEMORY_DAMAGED;
+    memory->marked = flags & MEMORY_MARKED;
     for (uint32_t i = 0; i < n && i < NODE_ATTEMPTS_MAX; i++) {
         uint64_t seq = reader_le64(&r);
         node_memory_attempt(memory, seq, reader_le64(&r));

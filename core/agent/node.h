@@ -28,6 +28,8 @@ struct node_memory {
     uint8_t hash[HASH_SIZE];
     struct attempt attempts[NODE_ATTEMPTS_MAX]; /* syncs that did not end, oldest first */
     unsigned n_attempts;
+    bool marked;             /* the tracker was told all that the last attempt's root leaves to the
+                                next sync */
     bool takeover;           /* the next sync accepts a root of another instance */
     bool damaged;            /* verify has found damage that the next sync must heal */
 };

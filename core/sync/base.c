@@ -64,6 +64,25 @@ static int check_features(const struct session *session, struct ds_error *err)
     return DS_OK;
 }
 
+/* Did this machine make its newest root, as far as it remembers? One that went back in time did not:
+ * its tracker never heard of the writes that the root holds. An attempt that was remembered right
+ * before its root was put is as good as a commit. */
+static void recognize(struct session *session)
+{
+    struct node_memory *memory = &session->memory;
+    const struct root *base = &session->base;
+    session->knows_base = memory->seq == base->seq &&
+                          memcmp(memory->hash, session->base_hash, HASH_SIZE) == 0;
+    if (memory->n_attempts && memory->marked) {
+        const struct attempt *last = &memory->attempts[memory->n_attempts - 1];
+        session->knows_base |= last->seq == base->seq && last->tag == base->tag;
+    }
+    if (!session->knows_base)
+        return;
+    memory->seq = base->seq; /* the attempt itself will be forgotten */
+    memcpy(memory->hash, session->base_hash, HASH_SIZE);
+}
+
 int session_base(struct session *session, struct ds_error *err)
 {
     struct agent *agent = session->agent;
@@ -90,5 +109,9 @@ int session_base(struct session *session, struct ds_error *err)
     rc = check_features(session, err);
     if (!rc)
         rc = check_memory(session, newest, err);
-    return rc ? rc : check_instance(session, err);
+    if (!rc)
+        rc = check_instance(session, err);
+    if (!rc)
+        recognize(session);
+    return rc;
 }

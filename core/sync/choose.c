@@ -265,6 +265,9 @@ static void mode_of(struct session *session, struct session_source *source)
     else if (strcmp(base->tracker, tracker) != 0) {
         snprintf(text, sizeof text, "the newest point was made with the tracker %s", base->tracker);
         set_mode(source, MODE_COMPARE, text);
+    } else if (!session->knows_base) {
+        set_mode(source, MODE_COMPARE,
+                 "this machine does not remember the newest point: it went back in time");
     } else if (generation->state == DS_GENERATION_LOST) {
         snprintf(text, sizeof text, "the tracker lost its changes: %s", generation->reason);
         set_mode(source, MODE_COMPARE, text);

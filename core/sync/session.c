@@ -191,6 +191,15 @@ static int remember_attempt(struct session *session, struct ds_error *err)
 {
     const struct root *draft = point_writer_root(session->writer);
     node_memory_attempt(&session->memory, draft->seq, draft->tag);
+    session->memory.marked = false;
+    return memory_save(session, err);
+}
+
+/* Right before a root is put: a machine that goes back to a time before this one may lack marks of
+ * what the root holds, and must not believe its tracker. */
+static int remember_marked(struct session *session, struct ds_error *err)
+{
+    session->memory.marked = true;
     return memory_save(session, err);
 }
 
@@ -243,6 +252,8 @@ static int checkpoint(struct session *session, struct ds_error *err)
         rc = check_unchanged(session, err);
     if (!rc)
         rc = resume_carry(session, draft->seq, err);
+    if (!rc)
+        rc = remember_marked(session, err);
     if (!rc)
         rc = point_writer_checkpoint(session->writer, err);
     if (rc)
@@ -402,6 +413,8 @@ static int commit(struct session *session, struct ds_error *err)
     struct root *draft = point_writer_root(session->writer);
     uint8_t hash[HASH_SIZE];
     int rc = os_mono_ns() - session->header_ns < HEADER_NS ? DS_OK : check_header(session, err);
+    if (!rc)
+        rc = remember_marked(session, err);
     if (!rc)
         rc = point_writer_commit(session->writer, hash, err);
     if (rc)

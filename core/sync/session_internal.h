@@ -38,6 +38,7 @@ struct session {
     uint8_t consistency;
     struct root base;
     bool has_base;
+    bool knows_base; /* this state of the machine made it: it did not go back to before */
     uint8_t base_hash[HASH_SIZE];
     struct node_memory memory;
     struct memory_plan memory_plan;

@@ -19,7 +19,8 @@ static int generation(struct session *session, struct session_source *source,
 }
 
 /* Ends what an earlier process left: committed if the newest root holds its token, else folded
- * back. */
+ * back. So is the cut of a machine that went back to before its snapshot: the root shows another
+ * one. */
 static int sweep_one(struct session *session, struct session_source *source, struct ds_error *err)
 {
     struct ds_generation left;
@@ -27,7 +28,7 @@ static int sweep_one(struct session *session, struct session_source *source, str
     if (rc || !left.pending)
         return rc;
     const struct root_disk *base = source->base;
-    bool committed = base && base->flags & ROOT_DISK_HAS_TOKEN &&
+    bool committed = session->knows_base && base && base->flags & ROOT_DISK_HAS_TOKEN &&
                      strcmp(base->tracker, session->tracker.plugin->table->name) == 0 &&
                      ds_token_equal(&base->token, &left.end);
     struct ds_call call = plugin_call(&session->tracker, PLUGIN_SHORT_NS, err);

@@ -189,7 +189,6 @@ void model_free(struct world *world)
             free(world->points[k].torn[i]);
         }
     }
-    free(world->moment.memory);
     pool_free(world->pool);
     policy_free(world->policy);
     if (world->has_repository)
@@ -335,23 +334,15 @@ static void tracked_copy(const struct world *world, struct tracked *to, const st
     memcpy(running, from->running, world->max_blocks);
 }
 
-static void memory_name(const struct world *world, char out[64])
-{
-    char uuid[UUID_TEXT];
-    text_uuid(uuid, world->repository.uuid);
-    snprintf(out, 64, "repository-%s", uuid);
-}
-
 void model_save_moment(struct world *world)
 {
     struct moment *moment = &world->moment;
     struct ds_error err = DS_ERROR_INIT;
-    char name[64];
-    memory_name(world, name);
-    free(moment->memory);
-    moment->memory = NULL;
-    moment->saved = state_get(world->policy->state, name, &moment->memory, &moment->memory_len,
-                              &err) == DS_OK;
+    if (!world->has_repository)
+        return; /* it is made by the first sync */
+    ck_assert_ok(node_memory_load(&moment->memory, world->policy->state, world->repository.uuid,
+                                  world->node, &err), &err);
+    moment->saved = true;
     for (unsigned i = 0; i < MODEL_DISKS; i++) {
         moment->present[i] = world->disks[i].present;
         moment->attached[i] = world->disks[i].attached;
@@ -364,12 +355,9 @@ void model_revert(struct world *world)
 {
     struct moment *moment = &world->moment;
     struct ds_error err = DS_ERROR_INIT;
-    char name[64];
-    if (!moment->saved)
-        return;
-    memory_name(world, name);
-    ck_assert_ok(state_put(world->policy->state, name, moment->memory, moment->memory_len, &err),
-                  &err);
+    ck_assert(moment->saved);
+    ck_assert_ok(node_memory_save(&moment->memory, world->policy->state, world->repository.uuid,
+                                  world->node, &err), &err);
     for (unsigned i = 0; i < MODEL_DISKS; i++) {
         world->disks[i].present = moment->present[i];
         world->disks[i].attached = moment->attached[i];

@@ -61,8 +61,7 @@ struct moment { /* of the whole machine, to come back to */
     bool present[MODEL_DISKS], attached[MODEL_DISKS];
     struct content content[MODEL_DISKS];
     struct tracked tracked[MODEL_DISKS];
-    void *memory; /* the node's record */
-    size_t memory_len;
+    struct node_memory memory;
 };
 
 struct world {

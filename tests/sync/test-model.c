@@ -406,6 +406,47 @@ START_TEST(a_damaged_inner_page_loses_no_used_block)
 }
 END_TEST
 
-UNIT_MAIN("sync-model", a_damaged_inner_page_loses_no_used_block,
+/* A machine that goes back to a time before a checkpoint has a tracker that never heard of the writes
+ * in it, though its generation begins where the checkpoint says. */
+START_TEST(a_reverted_machine_does_not_believe_its_tracker)
+{
+    static struct life life;
+    struct world *world = &life.world;
+    for (unsigned seed = 1; seed <= 4; seed++) {
+        struct session_report report;
+        struct ds_error err = DS_ERROR_INIT;
+        bool partial = false;
+        memset(&life, 0, sizeof life);
+        log_start(DS_LOG_ERROR);
+        model_new(world, seed, 16384, 600, 700);
+        model_fill(world, 700);
+        world->events = false;
+        memset(world->disks[0].live.used, 1, 500);
+        first_sync(&life);
+        model_save_moment(world);
+        for (uint64_t b = 8; b < 500; b += 20)
+            model_write(world, &world->disks[0], b, ++world->last_version);
+        world->checkpoints_percent = 100;
+        world->die_at = "pause:before";
+        world->die_skip = 1; /* behind the checkpoint of the first pause */
+        ck_assert_int_ne(model_sync(world, false, false, &report, &err), DS_OK);
+        session_report_free(&report);
+        model_newest(world, &partial);
+        ck_assert(partial);
+        world->die_at = NULL;
+        world->checkpoints_percent = 0;
+        model_revert(world);
+        ck_assert_ok(model_sync(world, false, false, &report, &err), &err);
+        model_committed(world, report.point);
+        session_report_free(&report);
+        ck_assert_msg(world->n_wrong == 0, "%llu wrong blocks; the first: %s",
+                      (unsigned long long)world->n_wrong, world->first_wrong);
+        model_free(world);
+    }
+}
+END_TEST
+
+UNIT_MAIN("sync-model", a_reverted_machine_does_not_believe_its_tracker,
+          a_damaged_inner_page_loses_no_used_block,
           a_checkpoint_keeps_the_record_of_damage, small_disks_have_no_wrong_block,
           disks_that_outgrow_a_map_level, disks_longer_than_a_window)
