@@ -206,8 +206,10 @@ static int remember_marked(struct session *session, struct ds_error *err)
 static int health(struct session *session, struct ds_error *err)
 {
     struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
-    return plugin_failed(&session->provider, provider_ops(session)->health(session->set, &call),
-                         err);
+    source_enter(session->reading);
+    int rc = provider_ops(session)->health(session->set, &call);
+    source_leave(session->reading);
+    return plugin_failed(&session->provider, rc, err);
 }
 
 /* The disks are still what they were when they were frozen. */
@@ -289,10 +291,13 @@ static int on_changed(void *ud, struct ds_window window, struct bitmap *map, str
     return tracking_changed(session, &session->sources[session->current], window, map, err);
 }
 
+/* What can't be read, or read twice, may be the end of the snapshot: then the rest of a large disk is
+ * not tried block by block. */
 static int on_again(void *ud, const struct ds_extent *extent, struct ds_error *err)
 {
     struct session *session = ud;
-    return tracking_again(session, &session->sources[session->current], extent, 1, err);
+    int rc = health(session, err);
+    return rc ? rc : tracking_again(session, &session->sources[session->current], extent, 1, err);
 }
 
 static int on_stale(void *ud, struct ds_window window, struct bitmap *map, struct ds_error *err)
@@ -339,8 +344,10 @@ static int copy_one(struct session *session, uint32_t i, struct ds_error *err)
     rc = volumes_open(&volumes, &source, &session->fsmaps, err);
     if (!rc) {
         rc = point_writer_disk_begin(session->writer, i, from->base, err);
+        session->reading = &source;
         if (!rc)
             rc = copy_disk(session->copier, &copy, err);
+        session->reading = NULL;
         if (!rc)
             rc = point_writer_disk_end(session->writer, err);
         disk_report(session, i, &copy);
@@ -349,6 +356,16 @@ static int copy_one(struct session *session, uint32_t i, struct ds_error *err)
     }
     source_close(&source);
     return rc;
+}
+
+/* Where a read failed because the snapshot is gone, that is the error to tell. */
+static int lost_instead(struct session *session, int rc, struct ds_error *err)
+{
+    struct ds_error why = DS_ERROR_INIT;
+    if (health(session, &why) != DS_ELOST)
+        return rc;
+    *err = why;
+    return DS_ELOST;
 }
 
 static int copy_all(struct session *session, struct ds_error *err)
@@ -363,7 +380,7 @@ static int copy_all(struct session *session, struct ds_error *err)
     session->checkpoint_ns = os_mono_ns();
     for (uint32_t i = 0; !rc && i < session->n; i++)
         rc = copy_one(session, i, err);
-    return rc;
+    return rc && rc != DS_ECANCELLED ? lost_instead(session, rc, err) : rc;
 }
 
 /* ---- the steps ---- */

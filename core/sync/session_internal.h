@@ -35,6 +35,7 @@ struct session {
     char consumer[2 * UUID_TEXT];
     struct fsmaps fsmaps;
     void *set; /* the snapshot */
+    const struct source *reading; /* while workers may read from it; else NULL */
     uint8_t consistency;
     struct root base;
     bool has_base;

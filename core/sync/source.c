@@ -193,6 +193,28 @@ static void find_place(const struct source *source, uint64_t offset, struct plac
                              .bytes = next - offset };
 }
 
+static bool one_at_a_time(const struct source *source)
+{
+    return source && source->provider &&
+           source->provider->plugin->table->threads < DS_THREADS_PARALLEL;
+}
+
+void source_enter(const struct source *source)
+{
+    if (one_at_a_time(source)) {
+        struct mutex serial = source->serial;
+        mutex_lock(&serial);
+    }
+}
+
+void source_leave(const struct source *source)
+{
+    if (one_at_a_time(source)) {
+        struct mutex serial = source->serial;
+        mutex_unlock(&serial);
+    }
+}
+
 static int place_read(const struct source *source, const struct place *place, void *data, size_t n,
                       struct ds_error *err)
 {
@@ -200,14 +222,10 @@ static int place_read(const struct source *source, const struct place *place, vo
         struct ds_reader reader = disk_source_reader(&source->files[place->file], 512);
         return reader.pread(reader.ctx, data, n, place->offset, err);
     }
+    source_enter(source);
     struct ds_call call = plugin_call(source->provider, PLUGIN_LONG_NS, err);
-    bool parallel = source->provider->plugin->table->threads >= DS_THREADS_PARALLEL;
-    struct mutex serial = source->serial;
-    if (!parallel)
-        mutex_lock(&serial);
     int rc = source->ops->read(source->set, place->volume, place->offset, data, n, &call);
-    if (!parallel)
-        mutex_unlock(&serial);
+    source_leave(source);
     return plugin_failed(source->provider, rc, err);
 }
 

@@ -24,7 +24,7 @@ struct source {
     struct source_view *views; /* ascending by disk offset, then the live disk for the gaps */
     size_t n_views;
     bool striped;
-    struct mutex serial; /* reads through a provider that takes one call at a time */
+    struct mutex serial; /* of a provider that takes one call at a time; else not used */
     struct disk_source *files; /* [0] is the live disk */
     size_t n_files;
 };
@@ -39,6 +39,9 @@ void source_close(struct source *source);
  * where live reads did not agree. */
 int source_read(const struct source *source, void *data, size_t n, uint64_t offset, void *scratch,
                 bool *torn, struct ds_error *err);
+/* Around every other call of the provider while reads may run; NULL: none do. */
+void source_enter(const struct source *source);
+void source_leave(const struct source *source);
 /* First byte in [offset, end) that may be other than zero, where the system can tell. */
 uint64_t source_next_data(const struct source *source, uint64_t offset, uint64_t end);
 /* Calls fn for each view of a kind that touches [from, to), cut to it. */

@@ -27,7 +27,9 @@ static int sweep_one(struct session *session, struct session_source *source, str
     int rc = generation(session, source, &left, err);
     if (rc || !left.pending)
         return rc;
-    const struct root_disk *base = source->base;
+    /* of the newest root, even where this sync takes no base from it */
+    const struct root_disk *base =
+        session->has_base ? root_find_disk(&session->base, source->identity) : NULL;
     bool committed = session->knows_base && base && base->flags & ROOT_DISK_HAS_TOKEN &&
                      strcmp(base->tracker, session->tracker.plugin->table->name) == 0 &&
                      ds_token_equal(&base->token, &left.end);
@@ -121,7 +123,9 @@ static int altered_changed(struct session *session, const struct session_source 
     struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
     if (!DS_HAS(ds_snapshot_ops, ops, altered))
         return DS_OK;
+    source_enter(session->reading);
     int rc = ops->altered(session->set, source->abi.index, change_found, walk, &call);
+    source_leave(session->reading);
     return rc == DS_ENOTSUP ? DS_OK : plugin_failed(&session->provider, rc, err);
 }
 
@@ -179,7 +183,9 @@ int tracking_altered(struct session *session, struct ds_error *err)
     for (uint32_t i = 0; !rc && i < session->n; i++) {
         struct altered_walk walk = { session, &session->sources[i], err, false };
         struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
+        source_enter(session->reading);
         rc = provider_ops(session)->altered(session->set, i, altered_found, &walk, &call);
+        source_leave(session->reading);
         if (rc == DS_ENOTSUP)
             rc = DS_OK;
         else if (!walk.mark_failed)

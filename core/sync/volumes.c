@@ -247,7 +247,9 @@ static int provider_used(struct volumes *volumes, const struct ds_view *view,
     walk->base = view->disk.offset - view->volume_offset;
     if (alone)
         reset_inward(walk, start, end);
+    source_enter(source);
     int rc = source->ops->used(source->set, view->volume, window, used_found, walk, &call);
+    source_leave(source);
     if (rc && alone)
         set_outward(walk, start, end);
     return rc == DS_ENOTSUP ? DS_OK : rc;
