@@ -341,7 +341,9 @@ static int copy_one(struct session *session, uint32_t i, struct ds_error *err)
     int rc = source_open(&source, from->disk, &session->provider, session->set, i, err);
     if (rc)
         return rc;
-    rc = volumes_open(&volumes, &source, &session->fsmaps, err);
+    rc = tracking_skipped(session, from, &source, err);
+    if (!rc)
+        rc = volumes_open(&volumes, &source, &session->fsmaps, err);
     if (!rc) {
         rc = point_writer_disk_begin(session->writer, i, from->base, err);
         session->reading = &source;

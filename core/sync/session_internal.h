@@ -77,6 +77,9 @@ int tracking_changed(struct session *session, struct session_source *source,
 int tracking_again(struct session *session, struct session_source *source,
                    const struct ds_extent *extents, size_t n, struct ds_error *err);
 int tracking_altered(struct session *session, struct ds_error *err);
+/* Marks the blocks that are skipped in part. */
+int tracking_skipped(struct session *session, struct session_source *source,
+                     const struct source *frozen, struct ds_error *err);
 /* Commits or aborts every pending generation; failures are logged, the next sweep repairs. */
 void tracking_end(struct session *session, bool committed);
 

@@ -160,6 +160,38 @@ int tracking_again(struct session *session, struct session_source *source,
     return plugin_failed(&session->tracker, rc, err);
 }
 
+struct skipped_walk {
+    struct session *session;
+    struct session_source *source;
+    struct ds_error *err;
+};
+
+static int skipped_found(void *ud, const struct ds_extent *extents, size_t n)
+{
+    struct skipped_walk *walk = ud;
+    uint64_t block = walk->session->agent->policy->block_size;
+    int rc = DS_OK;
+    for (size_t i = 0; !rc && i < n; i++) {
+        uint64_t ends[] = { extents[i].offset, extents[i].offset + extents[i].length };
+        for (unsigned k = 0; !rc && k < 2; k++) {
+            struct ds_extent edge = { ends[k] / block * block, block };
+            if (ends[k] % block)
+                rc = tracking_again(walk->session, walk->source, &edge, 1, walk->err);
+        }
+    }
+    return rc;
+}
+
+/* A block at the edge of what the provider skips counts as known, though that part of it was not
+ * read. It may be used next time, without a write. */
+int tracking_skipped(struct session *session, struct session_source *source,
+                     const struct source *frozen, struct ds_error *err)
+{
+    struct skipped_walk walk = { session, source, err };
+    return source->tracked ? source_each(frozen, DS_VIEW_SKIP, 0, source->disk->bytes,
+                                         skipped_found, &walk) : DS_OK;
+}
+
 struct altered_walk {
     struct session *session;
     struct session_source *source;
