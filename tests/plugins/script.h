@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* script.h - what the scripted plugins have in common: at each step of theirs the process may be
- * killed, as a power cut would (nothing is flushed, no handler runs), the step may fail, or the test
- * may do something while the process waits. A step is named NAME:before or NAME:after, each
+ * killed, as a power cut would (nothing is flushed, no handler runs), the step may fail, or the
+ * process waits while the test does something. A step is named NAME:before or NAME:after, each
  * repetition NAME:before:1, NAME:before:2, ... Steps may be taken from any thread. */
 #ifndef TESTS_PLUGINS_SCRIPT_H
 #define TESTS_PLUGINS_SCRIPT_H

@@ -68,6 +68,7 @@ class Machine:
         self.instance, self.secret = 'machine-1', 'keyfile'
         self.disks = []      # names of those in the policy
         self.promised = set()
+        self.gone = set()    # consumers of the tracker that will not come again
         self.runs = 0
         os.umask(0o077)
         for folder in self.node, self.state, self.copies, self.was, f'{work}/modules':
@@ -220,6 +221,10 @@ class Machine:
                 copy_file(found[0], f'{self.was}/{number}/{os.path.basename(disk["path"])}')
             self.promised.add(number)
 
+    def forget_promise(self, number):
+        shutil.rmtree(f'{self.was}/{number}')
+        self.promised.remove(number)
+
     def restore(self, number, disk):
         restored = f'{self.work}/restored.raw'
         if os.path.exists(restored):
@@ -249,9 +254,25 @@ class Machine:
         return list(points)
 
     def left_open(self):
-        """The tracker's sets that await commit or abort, and copies that nobody removed."""
+        """The tracker's sets of these disks that await commit or abort, and copies that nobody
+        removed."""
         left = [os.path.basename(p) for p in glob.glob(f'{self.copies}/copy-*')]
-        if os.path.exists(self.tracked):
-            with open(self.tracked) as f:
-                left += [line[:7] for line in f if re.match(r'set (1 \d|\d 1)', line)]
+        if not os.path.exists(self.tracked):
+            return left
+        with open(self.tracked) as f:
+            for line in f:
+                if re.match(r'set (1 \d|\d 1)', line):
+                    consumer, disk = (bytes.fromhex(w[1:]).decode() for w in line.split()[5:7])
+                    if consumer not in self.gone and os.path.basename(disk) in self.disks:
+                        left.append(f'a generation of {disk}')
         return left
+
+    def become_new(self):
+        """From here on it is another node: points and generations of the old one are gone."""
+        self.done('register', '--new')
+        shutil.rmtree(self.was)
+        os.mkdir(self.was)
+        self.promised = set()
+        with open(self.tracked) as f:
+            self.gone |= {bytes.fromhex(line.split()[5][1:]).decode() for line in f
+                          if line.startswith('set ')}

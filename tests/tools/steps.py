@@ -327,6 +327,17 @@ class Steps:
             self.next_ones(what, sorted(m.promised), 'incremental')
         print('gone back to the middle of a sync')
 
+    def skipped_in_part(self):
+        """What was not worth keeping is, the next time, and nobody has written it since."""
+        m = self.m
+        self.what = 'skipped once'
+        m.put_back('base')
+        run = m.sync(snapshot={'skip': f'["0:{5 * BLOCK + 100}+{3 * BLOCK}"]'})
+        want(run.status == 0, f'a sync that skips: {run}')
+        run = m.sync()
+        want(run.status == 0 and set(run.modes().values()) == {'incremental'}, f'{run}')
+        self.check_live(self.what, run)
+
     # ---- files in place of plugins ----
 
     def killed_around_the_root(self):
@@ -365,6 +376,7 @@ class Steps:
             self.fails(name, *states[name])
         self.writes_while_it_runs()
         self.gone_back()
+        self.skipped_in_part()
         self.killed_around_the_root()
         self.lost_snapshots()
         print(f'{self.killed} syncs were killed; {self.m.runs} runs of the program')
