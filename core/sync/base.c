@@ -64,9 +64,9 @@ static int check_features(const struct session *session, struct ds_error *err)
     return DS_OK;
 }
 
-/* Did this machine make its newest root, as far as it remembers? One that went back in time did not:
- * its tracker never heard of the writes that the root holds. An attempt that was remembered right
- * before its root was put is as good as a commit. */
+/* Did this machine make its newest root, as far as it remembers? One that went back in time did
+ * not: its tracker never heard of the writes that the root holds. An attempt that was remembered
+ * right before its root was put is as good as a commit. */
 static void recognize(struct session *session)
 {
     struct node_memory *memory = &session->memory;

@@ -291,8 +291,8 @@ static int on_changed(void *ud, struct ds_window window, struct bitmap *map, str
     return tracking_changed(session, &session->sources[session->current], window, map, err);
 }
 
-/* What can't be read, or read twice, may be the end of the snapshot: then the rest of a large disk is
- * not tried block by block. */
+/* What can't be read, or read twice, may be the end of the snapshot: then the rest of a large disk
+ * is not tried block by block. */
 static int on_again(void *ud, const struct ds_extent *extent, struct ds_error *err)
 {
     struct session *session = ud;

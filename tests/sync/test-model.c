@@ -406,8 +406,8 @@ START_TEST(a_damaged_inner_page_loses_no_used_block)
 }
 END_TEST
 
-/* A machine that goes back to a time before a checkpoint has a tracker that never heard of the writes
- * in it, though its generation begins where the checkpoint says. */
+/* A machine that goes back to a time before a checkpoint has a tracker that never heard of the
+ * writes in it, though its generation begins where the checkpoint says. */
 START_TEST(a_reverted_machine_does_not_believe_its_tracker)
 {
     static struct life life;

@@ -54,7 +54,9 @@ class Life:
         self.present = []
         self.moments = 0
         self.moment = None        # what of this object goes back with the machine
+        self.written_free = []    # (disk, cluster): nothing used them when they were written
         self.skips = {}           # point -> disk -> skipped ranges
+        self.settled = False      # the newest root is of this instance
         self.full_next = False    # a disk is smaller than the newest root may know it
         self.sums = dict.fromkeys(('points', 'full', 'incremental', 'compare', 'killed', 'failed',
                                    'refused', 'went back', 'forgotten'), 0)
@@ -68,7 +70,7 @@ class Life:
         return os.path.getsize(self.m.path(disk))
 
     def make_disk(self, disk):
-        size = self.random.randrange(700, 2600) * SECTOR
+        size = self.random.randrange(700, 8000) * SECTOR
         with open(self.m.path(disk), 'wb') as f:
             f.truncate(size)
         if self.random.random() < 0.8:
@@ -121,8 +123,11 @@ class Life:
         first = 2 + BITMAP_AT // CLUSTER
         cluster = self.random.randrange(first, n)
         run = 1 if self.chance(80) else self.random.randrange(1, 12)
-        what = self.random.choice(('used', 'used', 'free', 'becomes used', 'becomes used',
-                                   'freed', 'freed', 'as it is', 'as it is'))
+        what = self.random.choice(('used', 'used', 'free', 'free', 'becomes used', 'becomes used',
+                                   'freed', 'freed', 'as it is'))
+        if what == 'becomes used' and self.chance(70):  # the case that the plainer rule loses
+            old = [c for d, c in self.written_free[-40:] if d == disk and c < n]
+            cluster = self.random.choice(old or [cluster])
         for i in range(cluster, min(cluster + run, n)):
             if what in ('used', 'free', 'as it is'):
                 self.m.write(disk, i * CLUSTER, self.content(disk, i * CLUSTER, CLUSTER), told)
@@ -130,6 +135,8 @@ class Life:
                 self.set_used(disk, i, True)
             elif what in ('free', 'freed'):
                 self.set_used(disk, i, False)
+            if what == 'free':
+                self.written_free.append((disk, i))
 
     def resize(self, disk):
         size = self.size(disk)
@@ -186,6 +193,7 @@ class Life:
         want(run.status == 3 and run.error() == 'clone', f'a clone: {run}')
         if self.chance(50):
             self.m.done('register', '--takeover')
+            self.settled = False
         else:
             self.m.become_new()
             self.skips = {}
@@ -230,7 +238,7 @@ class Life:
         if self.moment and self.chance(8):
             self.go_back()
             self.change()
-        if self.m.promised and self.chance(3):
+        if self.settled and self.m.promised and self.chance(3):
             self.turn_up_twice()
         if self.chance(12):
             self.forget()
@@ -309,6 +317,7 @@ class Life:
             self.sums['points'] += 1
             self.check(number)
         if run.status == 0:
+            self.settled = True
             self.ended_well(run, arguments, options)
 
     def ended_well(self, run, arguments, options):
