@@ -80,9 +80,9 @@ class Machine:
     # ---- the node ----
 
     def register(self):
-        """Makes store and node. Later runs open the store by a key file: that costs no time."""
+        """Makes store and node. Later runs open the store by a key file, which costs no time."""
         with open(f'{self.work}/passphrase', 'w') as f:
-            f.write('a passphrase of the test\n')
+            f.write('a passphrase of the test, as long as one that init makes\n')
         with open(f'{self.work}/keyfile', 'wb') as f:
             f.write(os.urandom(33))
         self.secret = 'passphrase'
