@@ -275,7 +275,8 @@ class Steps:
         m.put_back('base')
         plain = m.sync(snapshot={'read': 'true'})
         steps = list(dict.fromkeys(plain.steps))
-        begin = steps.index('tracker cut:after:1')
+        cut = steps.index('tracker cut:after:1')
+        begin = min(cut, steps.index('snapshot create:after:1'))
         end = steps.index('snapshot release:before:1')
         for step in self.choose(steps[begin:end], 1):
             m.put_back('base')
@@ -298,9 +299,9 @@ class Steps:
             run = m.sync()
             want(run.status == 0 and set(run.modes().values()) == {'incremental'},
                  f'{what}: the next: {run}')
+            self.check_live(what, run)
             want(run.json['disks'][1]['changed_bytes'] == GRAIN,
                  f'{what}: it was not looked at again: {run.json["disks"][1]}')
-            self.check_live(what, run)
         print('writes while it runs')
 
     def gone_back(self):
