@@ -308,7 +308,7 @@ class Life:
         before = set(self.m.promised)
         run = self.m.sync(*arguments, **options)
         self.sums['killed'] += run.killed
-        shrank = run.error() == 'disk-shrank' and self.full_next and not arguments
+        shrank = run.error() == 'disk-shrank' and self.full_next and arguments != ['--full']
         if not run.killed and run.status:
             want(may_fail or shrank, f'a sync failed for no reason: {run}')
             self.sums['failed'] += 1
