@@ -168,7 +168,7 @@ class Life:
         disks = [d for d in DISKS if os.path.exists(self.m.path(d))]
         for _ in range(self.random.randrange(12)):
             self.write_some(self.random.choice(disks))
-        if self.chance(4):
+        if self.chance(8):
             self.unseen_writes(self.random.choice(disks))
         if self.chance(4):
             self.keep_moment()
@@ -199,6 +199,11 @@ class Life:
             self.skips = {}
         self.moment = None
         self.sums['refused'] += 1
+
+    def tracker_anew(self):
+        """It knows nothing of earlier cuts: its first generation begins nowhere."""
+        if os.path.exists(self.m.tracked):
+            os.unlink(self.m.tracked)
 
     def go_or_come(self):
         disk = self.random.choice(DISKS)
@@ -235,6 +240,8 @@ class Life:
             self.resize(self.random.choice(self.present))
         if self.chance(8):
             self.go_or_come()
+        if self.chance(3):
+            self.tracker_anew()
         if self.moment and self.chance(8):
             self.go_back()
             self.change()

@@ -97,6 +97,7 @@ class Steps:
         self.some_writes()      # disk1 is unchanged
         m.save('base')
         m.tell(f'lose {m.path(DISKS[0])} as the test wants it')
+        m.write(DISKS[0], 9 * GRAIN, self.noise(3000), told=False)
         self.some_writes()
         m.save('lost')
         self.from_base('tracker commit:before:1')
@@ -150,11 +151,14 @@ class Steps:
 
     def kills(self, name, arguments, options, mode, next_mode):
         m, state = self.m, name.split(',')[0]
+        self.what = name
         m.put_back(state)
         before = sorted(m.promised)
         run = m.sync(*arguments, **options)
         if mode:
             want(run.status == 0 and set(run.modes().values()) == {mode}, f'{name}: {run}')
+        elif name == 'lost':
+            self.check_modes_of_lost(run)
         steps = list(dict.fromkeys(run.steps))
         self.reached.update(step.rsplit(':', 1)[0] for step in steps)
         chosen = self.choose(steps, {'base': 2, 'aborted': 1}.get(name, 0))
@@ -175,11 +179,13 @@ class Steps:
         """One disk's changes are lost until a sync has committed; the other's are not."""
         committed = set(self.m.check_all(before)) - set(before)
         run = self.m.sync()
-        want(run.status == 0, f'{what}: {run}')
-        modes = [run.modes()[disk] for disk in DISKS]
-        want(modes == ['incremental' if committed else 'compare', 'incremental'],
-             f'{what}: the next sync: {run.json["disks"]}')
+        self.check_modes_of_lost(run, 'incremental' if committed else 'compare')
         self.check_live(what, run)
+
+    def check_modes_of_lost(self, run, mode='compare'):
+        want(run.status == 0, f'{run}')
+        want([run.modes()[disk] for disk in DISKS] == [mode, 'incremental'],
+             f'the modes should be {mode} and incremental: {run.json["disks"]}')
 
     # ---- errors in place of kills ----
 
@@ -333,6 +339,8 @@ class Steps:
         m = self.m
         self.what = 'skipped once'
         m.put_back('base')
+        for block in 5, 8:      # else they are not read
+            m.write(DISKS[0], block * BLOCK, self.noise(2000))
         run = m.sync(snapshot={'skip': f'["0:{5 * BLOCK + 100}+{3 * BLOCK}"]'})
         want(run.status == 0, f'a sync that skips: {run}')
         run = m.sync()
