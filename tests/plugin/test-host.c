@@ -359,10 +359,10 @@ START_TEST(failed_opens_are_closed_and_say_why)
     struct ds_error err = DS_ERROR_INIT;
     opened = closed = 0;
     ck_assert_int_eq(plugin_open(&instance, &plugin, &settings, refuse, 1, &err), DS_EINVAL);
-    ck_assert_str_eq(err.msg, "check said no");
+    ck_assert_str_eq(err.msg, "store-fake: check said no");
     ck_assert(opened == 0 && closed == 0);
     ck_assert_int_eq(plugin_open(&instance, &plugin, &settings, fail, 1, &err), DS_EBUSY);
-    ck_assert_str_eq(err.msg, "open said no");
+    ck_assert_str_eq(err.msg, "store-fake: open said no");
     ck_assert(opened == 1 && closed == 1);
     plugin_close(&instance);
     ck_assert_uint_eq(closed, 1);
