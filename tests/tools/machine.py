@@ -273,6 +273,8 @@ class Machine:
         shutil.rmtree(self.was)
         os.mkdir(self.was)
         self.promised = set()
+        if not os.path.exists(self.tracked):
+            return
         with open(self.tracked) as f:
             self.gone |= {bytes.fromhex(line.split()[5][1:]).decode() for line in f
                           if line.startswith('set ')}
