@@ -6,6 +6,7 @@
 #include "core/base/text.h"
 #include "core/disk/disk.h"
 #include "core/sync/hooks.h"
+#include "core/sync/memory.h"
 
 #include <stdio.h>
 
@@ -87,6 +88,16 @@ static enum preflight_verdict check_hooks(struct run *run, struct ds_error *why)
     }
     ds_fail(why, DS_OK, "%zu commands can be run", n);
     return n ? PREFLIGHT_OK : PREFLIGHT_SKIPPED;
+}
+
+static enum preflight_verdict check_memory(struct run *run, struct ds_error *why)
+{
+    const struct policy *policy = run->agent->policy;
+    char size[32];
+    if (memory_check(policy, why))
+        return PREFLIGHT_REFUSAL;
+    ds_fail(why, DS_OK, "a sync keeps within %s", text_size(size, sizeof size, policy->memory));
+    return PREFLIGHT_OK;
 }
 
 static enum preflight_verdict check_store(struct run *run, struct ds_error *why)
@@ -178,8 +189,8 @@ static const struct {
     check_fn *check;
 } checks[] = {
     { "plugins", check_plugins }, { "state", check_state }, { "disks", check_disks },
-    { "hooks", check_hooks },     { "store", check_store }, { "space", check_space },
-    { "repository", check_repository }, { "node", check_node },
+    { "hooks", check_hooks },     { "memory", check_memory }, { "store", check_store },
+    { "space", check_space },     { "repository", check_repository }, { "node", check_node },
 };
 
 int preflight_run(struct agent *agent, preflight_fn *fn, void *ud, struct ds_error *err)

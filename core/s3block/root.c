@@ -259,6 +259,9 @@ static int body_decode(struct root *root, const uint8_t *body, size_t len, struc
         !take_text(&r, root->agent, sizeof root->agent))
         return ds_fail(err, DS_EDAMAGED, "point %llu: its head is cut short",
                        (unsigned long long)root->seq);
+    if (root->previous >= root->seq) /* who walks the chain must come to its end */
+        return ds_fail(err, DS_EDAMAGED, "point %llu: names point %llu as the one before it",
+                       (unsigned long long)root->seq, (unsigned long long)root->previous);
     int rc = disks_decode(root, &r, err);
     return rc ? rc : blobs_decode(root, &r, err);
 }
@@ -344,14 +347,17 @@ int root_open(struct root *root, const void *object, size_t len, uint64_t seq,
     if (!rc && get_le32(p + 56) != keys.epoch)
         rc = node_keys_derive(&keys, &space->ring, space->repository, space->node,
                               get_le32(p + 56), err);
-    if (rc)
+    if (rc) {
+        root_free(root);
         return rc;
+    }
     root->features_write = get_le64(p + 72);
     size_t body = len - ROOT_HEADER_SIZE - TAG_SIZE;
     uint8_t *plain = malloc(body ? body : 1);
     struct sealer *sealer = plain ? root_sealer(&keys, p + 80) : NULL;
     if (!sealer) {
         free(plain);
+        root_free(root);
         return ds_fail(err, DS_ENOMEM, "no memory for a point");
     }
     memcpy(plain, p + ROOT_HEADER_SIZE, body);

@@ -12,6 +12,7 @@
 #include "core/sync/memory.h"
 
 #include "core/base/bytes.h"
+#include "core/base/os.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
@@ -69,6 +70,23 @@ int memory_plan(struct memory_plan *plan, uint64_t limit, const struct memory_ne
                    "compression a sync takes up to %llu MiB with one worker",
                    (unsigned long long)(limit / MIB),
                    (unsigned long long)div_round_up(plan->bytes, MIB));
+}
+
+struct memory_need memory_need_of(const struct policy *policy)
+{
+    uint64_t workers = policy->workers ? policy->workers : min_u64(os_cpu_count(), 4);
+    return (struct memory_need){
+        .workers = (unsigned)min_u64(workers, COPIER_WORKERS_MAX),
+        .block_size = (uint32_t)policy->block_size,
+        .context = preparer_memory((int)policy->compression, (uint32_t)policy->block_size),
+    };
+}
+
+int memory_check(const struct policy *policy, struct ds_error *err)
+{
+    struct memory_need need = memory_need_of(policy);
+    struct memory_plan plan;
+    return memory_plan(&plan, policy->memory, &need, err);
 }
 
 uint32_t memory_salvage(uint64_t limit, const struct memory_need *need)

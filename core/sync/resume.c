@@ -12,21 +12,11 @@
 
 /* ---- salvage and memory ---- */
 
-static struct memory_need need_of(const struct policy *policy)
-{
-    uint64_t workers = policy->workers ? policy->workers : min_u64(os_cpu_count(), 4);
-    return (struct memory_need){
-        .workers = (unsigned)min_u64(workers, COPIER_WORKERS_MAX),
-        .block_size = (uint32_t)policy->block_size,
-        .context = preparer_memory((int)policy->compression, (uint32_t)policy->block_size),
-    };
-}
-
 /* What was salvaged has its share of the memory already; the rest is for the copy. */
 int resume_memory(struct session *session, struct ds_error *err)
 {
     const struct policy *policy = session->agent->policy;
-    struct memory_need need = need_of(policy);
+    struct memory_need need = memory_need_of(policy);
     if (session->salvage)
         need.salvage = (uint64_t)salvage_count(session->salvage) * SALVAGE_BLOCK;
     int rc = memory_plan(&session->memory_plan, policy->memory, &need, err);
@@ -49,7 +39,7 @@ int resume_salvage(struct session *session, struct ds_error *err)
     }
     if (memory->n_attempts == 0)
         return DS_OK;
-    struct memory_need need = need_of(policy);
+    struct memory_need need = memory_need_of(policy);
     int rc = salvage_load(&session->salvage, &session->agent->space, memory->attempts,
                           memory->n_attempts, memory_salvage(policy->memory, &need), err);
     if (!rc && salvage_count(session->salvage))

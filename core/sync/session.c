@@ -205,8 +205,8 @@ static int remember_marked(struct session *session, struct ds_error *err)
 
 static int health(struct session *session, struct ds_error *err)
 {
+    source_enter(session->reading); /* the time limit begins when it is its turn */
     struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
-    source_enter(session->reading);
     int rc = provider_ops(session)->health(session->set, &call);
     source_leave(session->reading);
     return plugin_failed(&session->provider, rc, err);
@@ -602,6 +602,8 @@ int session_run(struct agent *agent, const struct session_options *options,
         hooks_sweep(agent->policy);
         rc = hooks_check(agent->policy, err);
     }
+    if (!rc)
+        rc = memory_check(agent->policy, err);
     if (!rc)
         rc = prepare(&session, err);
     if (!rc) {

@@ -120,10 +120,10 @@ static int altered_changed(struct session *session, const struct session_source 
                            struct change_walk *walk, struct ds_error *err)
 {
     const struct ds_snapshot_ops *ops = provider_ops(session);
-    struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
     if (!DS_HAS(ds_snapshot_ops, ops, altered))
         return DS_OK;
-    source_enter(session->reading);
+    source_enter(session->reading); /* the time limit begins when it is its turn */
+    struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
     int rc = ops->altered(session->set, source->abi.index, change_found, walk, &call);
     source_leave(session->reading);
     return rc == DS_ENOTSUP ? DS_OK : plugin_failed(&session->provider, rc, err);
@@ -169,13 +169,14 @@ struct skipped_walk {
 static int skipped_found(void *ud, const struct ds_extent *extents, size_t n)
 {
     struct skipped_walk *walk = ud;
-    uint64_t block = walk->session->agent->policy->block_size;
+    uint64_t block = walk->session->agent->policy->block_size, bytes = walk->source->disk->bytes;
     int rc = DS_OK;
     for (size_t i = 0; !rc && i < n; i++) {
         uint64_t ends[] = { extents[i].offset, extents[i].offset + extents[i].length };
         for (unsigned k = 0; !rc && k < 2; k++) {
             struct ds_extent edge = { ends[k] / block * block, block };
-            if (ends[k] % block)
+            edge.length = min_u64(edge.length, bytes - edge.offset); /* the last one may be short */
+            if (ends[k] % block && ends[k] < bytes)
                 rc = tracking_again(walk->session, walk->source, &edge, 1, walk->err);
         }
     }
@@ -214,8 +215,8 @@ int tracking_altered(struct session *session, struct ds_error *err)
         return DS_OK;
     for (uint32_t i = 0; !rc && i < session->n; i++) {
         struct altered_walk walk = { session, &session->sources[i], err, false };
-        struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
         source_enter(session->reading);
+        struct ds_call call = plugin_call(&session->provider, PLUGIN_SHORT_NS, err);
         rc = provider_ops(session)->altered(session->set, i, altered_found, &walk, &call);
         source_leave(session->reading);
         if (rc == DS_ENOTSUP)

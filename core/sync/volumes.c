@@ -243,11 +243,11 @@ static int provider_used(struct volumes *volumes, const struct ds_view *view,
     bool alone = !parsed(volumes, view->disk.offset);
     struct ds_window window = { start - view->disk.offset + view->volume_offset,
                                 end - view->disk.offset + view->volume_offset };
-    struct ds_call call = plugin_call(source->provider, PLUGIN_LONG_NS, err);
     walk->base = view->disk.offset - view->volume_offset;
     if (alone)
         reset_inward(walk, start, end);
     source_enter(source);
+    struct ds_call call = plugin_call(source->provider, PLUGIN_LONG_NS, err);
     int rc = source->ops->used(source->set, view->volume, window, used_found, walk, &call);
     source_leave(source);
     if (rc && alone)

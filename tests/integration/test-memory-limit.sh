@@ -58,9 +58,16 @@ done
 
 put_back nothing
 limited 96MiB 1MiB 19
+find "$live" ! -name lock | sort >"$work/before"
+status=0
+ds preflight || status=$?
+[ $status = 3 ] || fail "preflight of a limit that can't be kept ended with $status"
 status=0
 ds_json "$work/error.json" sync || status=$?
 [ $status = 3 ] || fail "a limit that can't be kept ended with $status"
 field "$work/error.json" 'd["error"]["message"]' |
     grep -q 'limits.memory of 96 MiB is too little.* takes up to 1[0-9][0-9] MiB with one worker' ||
     fail "$(cat "$work/error.json")"
+# the lock of the state folder may be there; a repository, a node or a record may not
+find "$live" ! -name lock | sort >"$work/after"
+cmp "$work/before" "$work/after" || fail "something was made before the refusal"

@@ -29,8 +29,9 @@ serve --point 1
 [ "$(stat -c %a "$socket")" = 700 ] || fail "others may connect to $socket"
 ! tr '\0' '\n' <"/proc/$child/cmdline" | grep -q passphrase || fail 'a secret is in the arguments'
 same 'the default socket'
-[ -z "$("$PYTHON" "$lab_tools/nbd-read.py" "$socket" "$work/restored.raw" 16384)" ] ||
-    fail 'blocks can not be read'
+bad=$("$PYTHON" "$lab_tools/nbd-read.py" "$socket" "$work/restored.raw" 16384) ||
+    fail 'other bytes are read than are restored'
+[ -z "$bad" ] || fail "blocks can not be read: $bad"
 nbdinfo --json "$uri" >"$work/info.json"
 [ "$(field "$work/info.json" 'd["exports"][0]["is_read_only"]')" = True ] || fail 'it is writable'
 nbdinfo --map --totals "$uri" >"$work/map"

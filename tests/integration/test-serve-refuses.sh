@@ -89,7 +89,8 @@ rm "$repository/$object"
 damaged 'removed'
 cp "$work/kept" "$repository/$object"
 serve
-[ -z "$("$PYTHON" "$lab_tools/nbd-read.py" "$socket" "$work/was/1.raw" 16384)" ] ||
-    fail 'what was put back is not read'
+bad=$("$PYTHON" "$lab_tools/nbd-read.py" "$socket" "$work/was/1.raw" 16384) ||
+    fail 'other bytes are read than were stored'
+[ -z "$bad" ] || fail "what was put back is not read: $bad"
 serve_end
 [ -z "$(find "$state" -type s)" ] || fail 'a socket is left'

@@ -591,8 +591,11 @@ static int tracker_mark(void *self, const char *consumer, const char *disk_id,
     struct set *set = set_find(t, consumer, disk_id);
     if (!rc && !set)
         rc = ds_fail(call->err, DS_ENOENT, "%s has no generation to mark in", disk_id);
-    for (size_t i = 0; i < n && !rc; i++)
-        if (extents_add(&set->running, extents[i].offset, extents[i].length))
+    const struct disk *disk = disk_find(t, disk_id);
+    for (size_t i = 0; i < n && !rc; i++) /* as strict as a tracker whose bitmap ends there */
+        if (disk && extents[i].offset + extents[i].length > disk->bytes)
+            rc = ds_fail(call->err, DS_EINVAL, "a mark beyond the end of %s", disk_id);
+        else if (extents_add(&set->running, extents[i].offset, extents[i].length))
             rc = ds_fail(call->err, DS_ENOMEM, "no memory for marks");
     if (!rc)
         rc = state_save(t, call->err);

@@ -293,9 +293,12 @@ START_TEST(newest_point_is_found_past_gaps_and_marks)
     key_of(&f, 'p', 9, key);
     memory_store_truncate(f.store, key, 20);
     ck_assert_int_ne(point_newest(&root, &f.space, &f.err), DS_OK);
-    memory_store_remove(f.store, key);
     for (uint64_t i = 1; i <= 6; i++)
         put_mark(&f, i);
+    put_mark(&f, 9); /* forgotten and damaged, and no other left */
+    ck_assert_ok(point_newest(&root, &f.space, &f.err), &f.err);
+    ck_assert_uint_eq(root.seq, 0);
+    memory_store_remove(f.store, key);
     ck_assert_ok(point_newest(&root, &f.space, &f.err), &f.err);
     ck_assert_uint_eq(root.seq, 0);
     struct memory_fault fault = { .op = DS_STORE_GET, .key = "/f/", .code = DS_ENETWORK };

@@ -326,7 +326,26 @@ START_TEST(too_much_is_refused)
 }
 END_TEST
 
+START_TEST(chain_of_roots_has_an_end)
+{
+    struct fixture f;
+    fixture_open(&f, 1);
+    for (uint64_t previous = 6; previous <= 9; previous++) {
+        struct dynbuf object = DYNBUF_INIT(ROOT_MAX);
+        struct root root = { .seq = 7, .previous = previous }, found;
+        ck_assert_ok(root_seal(&object, &root, &f.space, &f.err), &f.err);
+        int rc = root_open(&found, object.data, object.len, 7, &f.space, &f.err);
+        ck_assert_int_eq(rc, previous < 7 ? DS_OK : DS_EDAMAGED);
+        ck_assert(rc == DS_OK || found.seq == 0);
+        root_free(&found);
+        dynbuf_free(&object);
+    }
+    fixture_close(&f);
+}
+END_TEST
+
 UNIT_MAIN("root", root_comes_back, root_is_read_from_the_store_with_its_hash,
           every_flipped_byte_is_noticed, root_of_another_point_node_or_repository_is_refused,
           what_a_newer_program_wrote_is_named_so, root_of_an_older_epoch_opens_with_its_key,
-          same_root_is_never_sealed_alike, keys_name_points, too_much_is_refused)
+          same_root_is_never_sealed_alike, keys_name_points, too_much_is_refused,
+          chain_of_roots_has_an_end)
