@@ -235,11 +235,14 @@ static int next_base(struct transfer *t, uint64_t seq, struct ds_error *err)
     return rc;
 }
 
-static void on_base_damaged(void *ud, const struct ds_error *why)
+static bool on_base_damaged(void *ud, uint32_t disk, uint64_t first, uint64_t count,
+                            const struct ds_error *why)
 {
     struct transfer *t = ud;
+    (void)disk, (void)first, (void)count;
     log_printf(DS_LOG_WARNING, "repository.damaged", "%s; the point is sent whole", why->msg);
     t->distrust = true;
+    return false;
 }
 
 /* Places all disks of the source point in a new point of the target. */

@@ -106,9 +106,9 @@ struct point_writer {
     struct segment_cache *cache;
     struct segment_reader *scratch;
     struct hasher *hasher;
-    void (*damaged)(void *ud, const struct ds_error *why);
+    point_damaged_fn *damaged;
     void *damaged_ud;
-    bool lost_pages; /* inner pages of the base that can't be read */
+    bool lost_pages; /* inner pages of the base that can't be read, of which nobody knew */
     /* the current disk */
     uint32_t disk;     /* index in the draft */
     bool in_disk;
@@ -140,7 +140,7 @@ static int tag_make(uint8_t tag[HASH_SIZE], struct ds_error *err)
 
 int point_writer_new(struct point_writer **writer, const struct segment_space *space,
                      const struct root *base, const uint8_t base_hash[HASH_SIZE],
-                     void (*damaged)(void *ud, const struct ds_error *why), void *ud,
+                     point_damaged_fn *damaged, void *ud,
                      struct ds_error *err)
 {
     struct point_writer *w = calloc(1, sizeof *w);
@@ -212,10 +212,10 @@ uint64_t point_writer_tag(const struct point_writer *w)
 static int base_damaged(void *ud, unsigned level, uint64_t index, const struct ds_error *why)
 {
     struct point_writer *w = ud;
-    (void)index;
-    w->lost_pages |= level > 0;
-    if (w->damaged)
-        w->damaged(w->damaged_ud, why);
+    uint64_t width = (uint64_t)FANOUT << 7 * level, first = index * width;
+    uint64_t count = min_u64(width, w->base_disk->shape.n_blocks - first);
+    bool known = w->damaged && w->damaged(w->damaged_ud, w->disk, first, count, why);
+    w->lost_pages |= level > 0 && !known;
     return DS_OK;
 }
 

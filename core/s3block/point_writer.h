@@ -60,11 +60,15 @@ int preparer_block(struct preparer *preparer, const void *plain, uint32_t len,
 /* ---- the point: one thread ---- */
 
 struct point_writer;
+/* Told of a page of the base that can't be read: blocks [first, first + count) of the draft's disk
+ * become UNKNOWN. True: this was known, and none of them is believed to be what it was. */
+typedef bool point_damaged_fn(void *ud, uint32_t disk, uint64_t first, uint64_t count,
+                              const struct ds_error *why);
 /* base NULL: the node's first point. base_hash: of the base's object. The base must outlive the
- * writer. damaged: told of base pages that can't be read, whose blocks become UNKNOWN. */
+ * writer. */
 int point_writer_new(struct point_writer **writer, const struct segment_space *space,
                      const struct root *base, const uint8_t base_hash[HASH_SIZE],
-                     void (*damaged)(void *ud, const struct ds_error *why), void *ud,
+                     point_damaged_fn *damaged, void *ud,
                      struct ds_error *err);
 /* How much memory it may take beside the blocks that it is given; before the first disk begins.
  * Without this: SEGMENT_BUFFERS, SEGMENT_MAPS_MAX, POINT_CACHE_MAX. */

@@ -336,6 +336,15 @@ static int root_header_check(const uint8_t *p, size_t len, uint64_t seq,
     return DS_OK;
 }
 
+/* The keys of a root that another epoch sealed; or its number says so wrongly. */
+static int epoch_keys(struct node_keys *keys, const struct segment_space *space, uint64_t seq,
+                      uint32_t epoch, struct ds_error *err)
+{
+    struct ds_error why = DS_ERROR_INIT;
+    int rc = node_keys_derive(keys, &space->ring, space->repository, space->node, epoch, &why);
+    return rc ? ds_fail(err, rc, "point %llu: %.400s", (unsigned long long)seq, why.msg) : DS_OK;
+}
+
 int root_open(struct root *root, const void *object, size_t len, uint64_t seq,
               const struct segment_space *space, struct ds_error *err)
 {
@@ -345,8 +354,7 @@ int root_open(struct root *root, const void *object, size_t len, uint64_t seq,
     root->seq = seq;
     int rc = root_header_check(p, len, seq, space, err);
     if (!rc && get_le32(p + 56) != keys.epoch)
-        rc = node_keys_derive(&keys, &space->ring, space->repository, space->node,
-                              get_le32(p + 56), err);
+        rc = epoch_keys(&keys, space, seq, get_le32(p + 56), err);
     if (rc) {
         root_free(root);
         return rc;

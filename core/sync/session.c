@@ -146,11 +146,15 @@ static int collect_facts(struct session *session, struct facts *facts, struct ds
     return rc;
 }
 
-static void base_page_damaged(void *ud, const struct ds_error *why)
+/* What the record of damage names is read again as it is. */
+static bool base_page_damaged(void *ud, uint32_t disk, uint64_t first, uint64_t count,
+                              const struct ds_error *why)
 {
-    (void)ud;
+    const struct session *session = ud;
+    const struct bitmap *stale = &session->sources[disk].stale;
     log_printf(DS_LOG_WARNING, "repository.damaged",
                "%s; the blocks below are read again and healed", why->msg);
+    return stale->words && bitmap_next_clear(stale, first) >= min_u64(first + count, stale->bits);
 }
 
 static int draft_point(struct session *session, struct ds_error *err)

@@ -35,11 +35,14 @@ uint32_t machine_content(const struct machine *m, uint64_t block, unsigned versi
     return n;
 }
 
-static void damaged(void *ud, const struct ds_error *why)
+static bool damaged(void *ud, uint32_t disk, uint64_t first, uint64_t count,
+                    const struct ds_error *why)
 {
     struct machine *m = ud;
-    (void)why;
+    (void)disk, (void)first, (void)why;
+    ck_assert_uint_gt(count, 0);
     m->damaged++;
+    return false;
 }
 
 void machine_begin(struct machine *m)
