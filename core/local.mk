@@ -174,6 +174,56 @@ libcore_a_SOURCES += \
 	core/disk/usage_linux.c
 endif
 
+# The S3 server: tests use it, and no program links it yet. Its sockets and folders know Linux alone.
+if !WINDOWS
+noinst_LIBRARIES += libgateway.a
+libgateway_a_CPPFLAGS = $(CORE_CPPFLAGS)
+libgateway_a_CFLAGS = $(CORE_CFLAGS)
+libgateway_a_SOURCES = \
+	core/gateway/access.c \
+	core/gateway/access.h \
+	core/gateway/batch.c \
+	core/gateway/bucket.c \
+	core/gateway/channel.c \
+	core/gateway/channel.h \
+	core/gateway/conn.c \
+	core/gateway/conn.h \
+	core/gateway/errors.c \
+	core/gateway/faults.c \
+	core/gateway/faults.h \
+	core/gateway/folder.c \
+	core/gateway/folder.h \
+	core/gateway/folder_linux.c \
+	core/gateway/folder_os.h \
+	core/gateway/folder_put.c \
+	core/gateway/folder_walk.c \
+	core/gateway/gateway.c \
+	core/gateway/gateway.h \
+	core/gateway/http.c \
+	core/gateway/http.h \
+	core/gateway/key.c \
+	core/gateway/key.h \
+	core/gateway/list.c \
+	core/gateway/lock.c \
+	core/gateway/meta.c \
+	core/gateway/meta.h \
+	core/gateway/multipart.c \
+	core/gateway/net.h \
+	core/gateway/net_linux.c \
+	core/gateway/objects.c \
+	core/gateway/requestlog.c \
+	core/gateway/requestlog.h \
+	core/gateway/s3.c \
+	core/gateway/s3.h \
+	core/gateway/sign.c \
+	core/gateway/sign.h \
+	core/gateway/store.h \
+	core/gateway/uri.c \
+	core/gateway/uri.h \
+	core/gateway/xml.c \
+	core/gateway/xml.h
+endif
+
 # No libtool wrapper: the program in the build folder is the program, and finds modules/ beside it.
 bin_PROGRAMS += disksync
 disksync_CPPFLAGS = $(CORE_CPPFLAGS)
