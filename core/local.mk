@@ -196,6 +196,7 @@ libgateway_a_SOURCES = \
 	core/gateway/folder_linux.c \
 	core/gateway/folder_os.h \
 	core/gateway/folder_put.c \
+	core/gateway/folder_upload.c \
 	core/gateway/folder_walk.c \
 	core/gateway/gateway.c \
 	core/gateway/gateway.h \

@@ -299,7 +299,9 @@ static enum step start_body(struct conn *conn)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct exchange *x = &conn->x;
-    bool waits = x->http.expect && x->http.length && conn->in_pos == conn->in_len;
+    /* Also for an empty body: there are clients that go wrong where nothing comes before the
+     * final answer and the connection goes on. */
+    bool waits = x->http.expect && conn->in_pos == conn->in_len;
     conn->body_left = x->http.length;
     if (s3_done(x) && (waits || x->http.length > DISCARD_MAX)) {
         x->reply.close = true;

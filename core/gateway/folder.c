@@ -339,8 +339,23 @@ static const struct store_ops folder_ops = {
     .remove = folder_remove,
     .lock = folder_lock,
     .walk = folder_walk,
+    .upload_create = folder_upload_create,
+    .upload_part = folder_upload_part,
+    .upload_parts = folder_upload_parts,
+    .upload_complete = folder_upload_complete,
+    .upload_abort = folder_upload_abort,
+    .uploads = folder_uploads,
     .free = folder_free,
 };
+
+static int recover_one(void *ud, const char *name, bool is_folder)
+{
+    if (is_folder && key_is_bucket(name)) {
+        folder_sweep(ud, name);
+        folder_uploads_recover(ud, name);
+    }
+    return 0;
+}
 
 int folder_store_new(struct store **out, const char *root, struct ds_error *err)
 {
@@ -357,6 +372,8 @@ int folder_store_new(struct store **out, const char *root, struct ds_error *err)
     int rc = os_absolute(folder->root, NULL, root, err);
     if (!rc)
         rc = os_mkdirs(folder->root, err);
+    if (!rc)
+        rc = folder_os_list(folder->root, recover_one, folder, err);
     if (rc)
         folder_free(&folder->store);
     else

@@ -72,5 +72,7 @@ int folder_upload_abort(struct store *store, const char *bucket, const char *key
 int folder_uploads(struct store *store, const char *bucket,
                    int (*visit)(void *ud, const struct store_upload *upload), void *ud,
                    struct ds_error *err);
+/* Gives back the names of uploads whose completion was killed. */
+void folder_uploads_recover(struct folder *folder, const char *bucket);
 
 #endif

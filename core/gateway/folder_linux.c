@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -80,6 +81,40 @@ int folder_os_read(intptr_t handle, void *data, size_t n, uint64_t offset, size_
         *got += (size_t)r;
     }
     return DS_OK;
+}
+
+static int append_by_hand(intptr_t to, intptr_t from, uint64_t at, uint64_t n,
+                          struct ds_error *err)
+{
+    const size_t cap = (size_t)1 << 20;
+    char *buffer = malloc(cap);
+    int rc = buffer ? DS_OK : ds_fail(err, DS_ENOMEM, "no memory to join the parts");
+    while (!rc && at < n) {
+        size_t got, want = n - at < cap ? (size_t)(n - at) : cap;
+        rc = folder_os_read(from, buffer, want, at, &got, err);
+        if (!rc && got < want)
+            rc = ds_fail(err, DS_EIO, "a part became shorter");
+        if (!rc)
+            rc = folder_os_write(to, buffer, got, err);
+        at += got;
+    }
+    free(buffer);
+    return rc;
+}
+
+int folder_os_append(intptr_t to, intptr_t from, uint64_t n, struct ds_error *err)
+{
+    uint64_t at = 0;
+    while (at < n) {
+        off_t offset = (off_t)at;
+        ssize_t copied = copy_file_range((int)from, &offset, (int)to, NULL, n - at, 0);
+        if (copied < 0 && errno == EINTR)
+            continue;
+        if (copied <= 0)
+            break;
+        at += (uint64_t)copied;
+    }
+    return append_by_hand(to, from, at, n, err);
 }
 
 int folder_os_flush(intptr_t handle, struct ds_error *err)

@@ -23,6 +23,8 @@ int folder_os_open(intptr_t *handle, const char *path, struct folder_stat *out,
 int folder_os_write(intptr_t handle, const void *data, size_t n, struct ds_error *err);
 int folder_os_read(intptr_t handle, void *data, size_t n, uint64_t offset, size_t *got,
                    struct ds_error *err);
+/* Appends n bytes of one file to another, sharing them where the file system can. */
+int folder_os_append(intptr_t to, intptr_t from, uint64_t n, struct ds_error *err);
 int folder_os_flush(intptr_t handle, struct ds_error *err);
 int folder_os_close(intptr_t *handle, struct ds_error *err);
 int folder_os_set_note(intptr_t handle, const void *data, size_t n, struct ds_error *err);

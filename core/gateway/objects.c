@@ -45,8 +45,7 @@ void object_describe(struct exchange *x)
         describe_user(x);
 }
 
-/* Conditions on a write: only "it must not exist" can be kept. */
-static bool check_condition(struct exchange *x)
+bool object_check_condition(struct exchange *x)
 {
     const char *absent = http_header(&x->http, "if-none-match");
     if ((absent && strcmp(absent, "*") != 0) || http_header(&x->http, "if-match"))
@@ -82,7 +81,7 @@ void object_put_begin(struct exchange *x)
         s3_error(x, "KeyTooLongError", NULL);
         return;
     }
-    if (check_condition(x))
+    if (object_check_condition(x))
         object_describe(x);
     if (!s3_done(x) && *x->meta.lock_mode && !s3_has_digest(x))
         s3_error(x, "InvalidRequest", "Content-MD5 or a checksum is required with a lock.");
@@ -90,7 +89,7 @@ void object_put_begin(struct exchange *x)
         object_take_body(x);
 }
 
-static void etag_header(struct exchange *x, const char *etag)
+void object_etag(struct exchange *x, const char *etag)
 {
     char text[48];
     text_copy(text, sizeof text, etag);
@@ -109,7 +108,7 @@ void object_put(struct exchange *x)
         s3_store_error(x, rc, &err);
         return;
     }
-    etag_header(x, x->meta.etag);
+    object_etag(x, x->meta.etag);
     if (*x->meta.sha256)
         s3_header(x, "x-amz-checksum-sha256", "%s", x->meta.sha256);
     x->reply.status = 200;
@@ -166,7 +165,7 @@ static void object_headers(struct exchange *x, const char *etag)
     const struct meta *meta = &object->meta;
     const char *mode = http_header(&x->http, "x-amz-checksum-mode");
     char time[32];
-    etag_header(x, etag);
+    object_etag(x, etag);
     s3_header(x, "Last-Modified", "%s", s3_http_date(time, object->modified_s));
     s3_header(x, "Content-Type", "%s", *meta->type ? meta->type : "binary/octet-stream");
     s3_header(x, "Accept-Ranges", "bytes");
@@ -201,7 +200,7 @@ static void object_send(struct exchange *x, const char *etag)
         return;
     }
     if (none && etag_matches(none, etag)) {
-        etag_header(x, etag);
+        object_etag(x, etag);
         reply->status = 304;
         reply->bodyless = true;
         return;

@@ -117,6 +117,9 @@ void object_remove(struct exchange *x);
 void object_take_body(struct exchange *x);
 /* Headers that describe an object to be: lock, class, type, user metadata. */
 void object_describe(struct exchange *x);
+/* Conditions on a write: only "it must not exist" can be kept. False: refused. */
+bool object_check_condition(struct exchange *x);
+void object_etag(struct exchange *x, const char *etag); /* the header */
 /* lock.c */
 bool lock_headers(struct exchange *x, struct meta *out);
 void lock_put_retention(struct exchange *x);

@@ -3,7 +3,8 @@
  * Host and every x-amz-* header must be signed, or whoever carries the request could change them.
  * S3 signs the path as it is, with neither "." nor "//" resolved.
  *
- * An unknown key is told apart from a wrong secret, as S3 does, but the compare takes the same time wherever the signatures differ. */
+ * An unknown key is told apart from a wrong secret, as S3 does; but the compare takes the same time
+ * wherever the signatures differ. */
 #include "core/gateway/sign.h"
 
 #include "core/base/bytes.h"
