@@ -23,7 +23,7 @@ s3_clean() {
     if [ $status != 0 ] && [ $status != 77 ]; then
         tail -n 20 "$s3_work"/*.err "$s3_work"/*.log 2>/dev/null || true
     fi
-    rm -rf "$s3_work"
+    [ -n "${KEEP_WORK:-}" ] || rm -rf "$s3_work"
 }
 trap s3_clean EXIT
 
