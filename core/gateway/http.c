@@ -19,12 +19,18 @@ static bool is_text(char c) /* of a header's value */
     return u == '\t' || (u >= 0x20 && u != 0x7f);
 }
 
-/* The end of the head: the place behind its empty line; 0 if it is not there yet. */
-static size_t head_end(const char *data, size_t len)
+/* The end of the head: the place behind its empty line; 0 if it is not there yet, -400 where a line
+ * ends with LF alone. */
+static int head_end(const char *data, size_t len)
 {
-    for (size_t i = 3; i < len; i++)
-        if (data[i] == '\n' && data[i - 1] == '\r' && data[i - 2] == '\n' && data[i - 3] == '\r')
-            return i + 1;
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] != '\n')
+            continue;
+        if (i == 0 || data[i - 1] != '\r')
+            return -400;
+        if (i >= 3 && data[i - 2] == '\n' && data[i - 3] == '\r')
+            return (int)i + 1;
+    }
     return 0;
 }
 
@@ -156,15 +162,18 @@ static int parse_meaning(struct http_request *out)
 
 int http_parse(struct http_request *out, char *data, size_t len)
 {
-    size_t limit = len < HTTP_HEAD_MAX ? len : HTTP_HEAD_MAX, total = head_end(data, limit);
-    char *line = data, *end = data + total, *next;
+    int total = head_end(data, len < HTTP_HEAD_MAX ? len : HTTP_HEAD_MAX);
+    char *line = data, *end, *next;
     memset(out, 0, sizeof *out);
     if (len && !is_token(data[0])) /* TLS on the plain port, say: no use to wait for more */
         return -400;
+    if (total < 0)
+        return total;
     if (!total)
         return len >= HTTP_HEAD_MAX ? -431 : 0;
-    if (memchr(data, 0, total))
+    if (memchr(data, 0, (size_t)total))
         return -400;
+    end = data + total;
     next = next_line(line, end);
     int rc = next ? parse_request_line(out, line) : -400;
     for (line = next; !rc && line; line = next) {
@@ -177,7 +186,7 @@ int http_parse(struct http_request *out, char *data, size_t len)
     }
     if (!rc)
         rc = parse_meaning(out);
-    return rc ? rc : (int)total;
+    return rc ? rc : total;
 }
 
 const char *http_header(const struct http_request *request, const char *name)
