@@ -5,6 +5,7 @@
 #include "core/gateway/conn.h"
 
 #include "core/base/bytes.h"
+#include "core/base/log.h"
 #include "core/base/os.h"
 
 #include <stdlib.h>
@@ -105,8 +106,11 @@ static enum step start_reply(struct conn *conn)
     if (fault->action == FAULT_LOST_REPLY)
         return cut(conn);
     if (!dynbuf_ok(&reply->head) || !dynbuf_ok(&reply->body)) {
-        s3_error(&conn->x, "InternalError", NULL);
+        struct store *store = conn->shared->config->store;
+        if (has_object)
+            store->ops->close(store, &reply->object);
         has_object = false;
+        s3_error(&conn->x, "InternalError", NULL);
     }
     if (conn->shared->stopping || (conn->x.http.path && !conn->x.http.keep_alive))
         reply->close = true;
@@ -318,14 +322,25 @@ static enum step start_body(struct conn *conn)
     return STEP_ON;
 }
 
+/* The script as it is at this very moment: a test that changed it expects that. */
+static void pick_fault(struct conn *conn)
+{
+    struct faults *faults = conn->shared->faults;
+    struct exchange *x = &conn->x;
+    struct ds_error err = DS_ERROR_INIT;
+    if (!faults)
+        return;
+    if (faults_refresh(faults, &err))
+        log_printf(DS_LOG_ERROR, "gateway.faults", "%s", err.msg);
+    x->fault = faults_pick(faults, x->http.method, x->operation ? x->operation->name : "-",
+                           x->key);
+}
+
 static enum step start_request(struct conn *conn)
 {
-    struct conn_shared *shared = conn->shared;
     struct exchange *x = &conn->x;
     s3_route(x);
-    if (shared->faults)
-        x->fault = faults_pick(shared->faults, x->http.method,
-                               x->operation ? x->operation->name : "-", x->key);
+    pick_fault(conn);
     if (x->fault.action == FAULT_SKEW)
         x->now_ns += x->fault.number * 1000000000;
     if (x->fault.action == FAULT_CUT_BEFORE)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* errors.c - what replies are made of: S3's errors, headers, documents and times. */
-#include "core/base/os.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/gateway/s3.h"
 #include "core/gateway/xml.h"
@@ -69,6 +69,7 @@ void s3_error_status(struct exchange *x, int status, const char *code, const cha
     xml_element(body, "RequestId", x->id);
     dynbuf_text(body, "</Error>");
     x->reply.status = status;
+    x->reply.offset = x->reply.length = 0;
     s3_header(x, "Content-Type", "application/xml");
 }
 
@@ -105,7 +106,7 @@ void s3_store_error(struct exchange *x, int rc, const struct ds_error *err)
         s3_error_status(x, 507, "InsufficientStorage", "The store is full.");
         break;
     default: /* paths of the server are nobody else's business */
-        (void)err;
+        log_printf(DS_LOG_ERROR, "gateway.store", "request %s: %s", x->id, err->msg);
         s3_error(x, "InternalError", NULL);
         break;
     }

@@ -4,7 +4,6 @@
 #include "core/gateway/gateway.h"
 
 #include "core/base/bytes.h"
-#include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/thread.h"
 #include "core/gateway/conn.h"
@@ -14,6 +13,7 @@
 
 #define CONNECTIONS 512u
 #define WORKERS 4u
+#define PAUSE_NS (UINT64_C(100) * 1000000)
 #define GRACE_NS (UINT64_C(5) * 1000000000) /* for what runs, when it stops */
 
 struct gateway {
@@ -21,6 +21,7 @@ struct gateway {
     struct conn_shared shared;
     net_socket listener, wake[2];
     unsigned port;
+    uint64_t accept_ns; /* not before */
     struct conn **conns;
     size_t n, max;
     struct net_wait *waits; /* the wake, the listener, and one for each connection */
@@ -128,6 +129,7 @@ void gateway_free(struct gateway *gateway)
 
 static void accept_all(struct gateway *gateway)
 {
+    size_t before = gateway->n;
     while (gateway->n < gateway->max) {
         net_socket socket = net_accept(gateway->listener);
         if (socket == NET_NONE)
@@ -137,6 +139,8 @@ static void accept_all(struct gateway *gateway)
             break;
         gateway->conns[gateway->n++] = conn;
     }
+    /* Somebody waits and can't be taken, for want of descriptors, say: not asked all the time. */
+    gateway->accept_ns = gateway->n == before ? os_mono_ns() + PAUSE_NS : 0;
 }
 
 static void take_done(struct gateway *gateway)
@@ -156,7 +160,7 @@ static void take_done(struct gateway *gateway)
 /* Milliseconds until some connection must be looked at. */
 static int timeout(const struct gateway *gateway)
 {
-    uint64_t due = UINT64_MAX, now = os_mono_ns();
+    uint64_t now = os_mono_ns(), due = gateway->accept_ns > now ? gateway->accept_ns : UINT64_MAX;
     for (size_t i = 0; i < gateway->n; i++)
         due = min_u64(due, conn_due(gateway->conns[i]));
     if (due == UINT64_MAX)
@@ -166,7 +170,8 @@ static int timeout(const struct gateway *gateway)
 
 static void prepare(struct gateway *gateway)
 {
-    bool listens = gateway->n < gateway->max && !gateway->shared.stopping;
+    bool listens = gateway->n < gateway->max && !gateway->shared.stopping &&
+                   gateway->accept_ns <= os_mono_ns();
     gateway->waits[0] = (struct net_wait){ gateway->wake[0], NET_READ, 0 };
     gateway->waits[1] = (struct net_wait){ listens ? gateway->listener : NET_NONE, NET_READ, 0 };
     for (size_t i = 0; i < gateway->n; i++) {
@@ -217,9 +222,6 @@ int gateway_run(struct gateway *gateway, const volatile int *stop, struct ds_err
                       err);
         if (rc)
             break;
-        struct ds_error wrong = DS_ERROR_INIT;
-        if (gateway->shared.faults && faults_refresh(gateway->shared.faults, &wrong))
-            log_printf(DS_LOG_ERROR, "gateway.faults", "%s", wrong.msg);
         if (gateway->waits[0].got)
             net_wake_drain(gateway->wake);
         take_done(gateway);

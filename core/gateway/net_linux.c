@@ -13,13 +13,22 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define FILES_MAX 16384u
+
 void net_start(void)
 {
+    struct rlimit limit;
     signal(SIGPIPE, SIG_IGN); /* sendfile has no flag for that */
+    /* A connection takes two descriptors; the usual limit is for programs that use select. */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 /* "HOST:PORT" or "[HOST]:PORT" */

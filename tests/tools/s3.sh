@@ -12,6 +12,7 @@ set -euo pipefail
 s3_server=${top_builddir:?is set by make check}/tests/tools/s3-server
 s3_work=$(mktemp -d "${TMPDIR:-/tmp}/test-s3.XXXXXX")
 s3_pids=()
+s3_bad=
 s3_prelude=$(dirname "${BASH_SOURCE[0]}")
 
 fail() { echo "FAIL: $*"; exit 1; }
@@ -20,10 +21,12 @@ skip() { echo "SKIP: $*"; exit 77; }
 s3_clean() {
     local status=$?
     s3_stop
+    [ $status != 0 ] || [ -z "$s3_bad" ] || { echo "FAIL: $s3_bad"; status=1; }
     if [ $status != 0 ] && [ $status != 77 ]; then
         tail -n 20 "$s3_work"/*.err "$s3_work"/*.log 2>/dev/null || true
     fi
     [ -n "${KEEP_WORK:-}" ] || rm -rf "$s3_work"
+    exit $status
 }
 trap s3_clean EXIT
 
@@ -31,7 +34,8 @@ s3_stop() {
     local pid
     for pid in "${s3_pids[@]+"${s3_pids[@]}"}"; do
         kill -"${1:-TERM}" "$pid" 2>/dev/null || true
-        { wait "$pid"; } 2>/dev/null || true
+        # What a sanitizer says at the end counts as well.
+        { wait "$pid"; } 2>/dev/null || [ -n "${1:-}" ] || s3_bad="a server ended with status $?"
     done
     s3_pids=()
 }
