@@ -7,6 +7,8 @@
  * A change of a key (lock examined, name changed) holds one of 64 mutexes by the key's hash. */
 #include "core/gateway/folder.h"
 
+#include "core/base/text.h"
+
 #include <stdlib.h>
 
 int folder_path(const struct folder *folder, char out[OS_PATH_MAX], const char *bucket,
@@ -283,7 +285,8 @@ static int folder_remove(struct store *store, const char *bucket, const char *ke
 }
 
 static int folder_lock(struct store *store, const char *bucket, const char *key,
-                       const struct meta *lock, struct store_guard guard, struct ds_error *err)
+                       const struct meta *lock, bool hold, struct store_guard guard,
+                       struct ds_error *err)
 {
     struct folder *folder = (struct folder *)store;
     struct store_object object;
@@ -294,13 +297,16 @@ static int folder_lock(struct store *store, const char *bucket, const char *key,
         struct meta *meta = &object.meta;
         struct meta held = *meta;
         held.legal_hold = false; /* a hold keeps nobody from changing the time */
-        bool weaker = lock->retain_until_s < meta->retain_until_s ||
-                      strcmp(lock->lock_mode, meta->lock_mode) != 0;
+        bool weaker = !hold && (lock->retain_until_s < meta->retain_until_s ||
+                                strcmp(lock->lock_mode, meta->lock_mode) != 0);
         if (weaker && meta_is_locked(&held, guard.now_s, guard.flags & STORE_BYPASS_GOVERNANCE))
             rc = ds_fail(err, DS_EPROTECTED, "the lock can't be made shorter");
-        memcpy(meta->lock_mode, lock->lock_mode, sizeof meta->lock_mode);
-        meta->retain_until_s = lock->retain_until_s;
-        meta->legal_hold = lock->legal_hold;
+        if (hold) {
+            meta->legal_hold = lock->legal_hold;
+        } else {
+            memcpy(meta->lock_mode, lock->lock_mode, sizeof meta->lock_mode);
+            meta->retain_until_s = lock->retain_until_s;
+        }
         if (!rc)
             rc = folder_set_meta(object.handle, meta, err);
         if (!rc)
@@ -357,6 +363,27 @@ static int recover_one(void *ud, const char *name, bool is_folder)
     return 0;
 }
 
+/* Where notes can't be kept, better no server than one that fails every put. */
+static int probe(const struct folder *folder, struct ds_error *err)
+{
+    char path[OS_PATH_MAX], name[8 + STORE_ID];
+    uint8_t random[8];
+    intptr_t handle;
+    memcpy(name, "_probe-", 8);
+    int rc = os_random(random, sizeof random, err);
+    text_hex(name + 7, random, sizeof random);
+    if (!rc)
+        rc = os_join(path, folder->root, name, err);
+    if (!rc)
+        rc = folder_os_create(&handle, path, err);
+    if (rc)
+        return rc;
+    rc = folder_os_set_note(handle, "x", 1, err);
+    folder_os_close(&handle, NULL);
+    folder_os_unlink(path, NULL);
+    return rc;
+}
+
 int folder_store_new(struct store **out, const char *root, struct ds_error *err)
 {
     struct folder *folder = calloc(1, sizeof *folder);
@@ -372,6 +399,8 @@ int folder_store_new(struct store **out, const char *root, struct ds_error *err)
     int rc = os_absolute(folder->root, NULL, root, err);
     if (!rc)
         rc = os_mkdirs(folder->root, err);
+    if (!rc)
+        rc = probe(folder, err);
     if (!rc)
         rc = folder_os_list(folder->root, recover_one, folder, err);
     if (rc)

@@ -25,6 +25,7 @@ struct walker {
     char path[OS_PATH_MAX]; /* of the folder being read, without a final '/' */
     char key[KEY_MAX + 2];  /* that it stands for; "" or with a final '/' */
     size_t key_len;
+    char bare[KEY_PART_MAX + 1], part[KEY_PATH_MAX]; /* for append_part */
     struct names *names;    /* being collected */
     const char *bound;      /* names up to this one are done; NULL: none is */
 };
@@ -119,10 +120,25 @@ static int visit_file(struct walker *w)
         return rc;
     rc = folder_meta(handle, &meta, w->err);
     folder_os_close(&handle, NULL);
-    if (rc)
+    if (rc == DS_EDAMAGED) /* one object's damage is no reason to hide the others */
+        meta = (struct meta){ .retain_until_s = 0 };
+    else if (rc)
         return rc;
     struct store_entry entry = { w->key, st.size, st.modified_s, &meta };
     return w->walk->visit(w->walk->ud, &entry);
+}
+
+/* Puts the file name of a part of the key behind the path. Its buffers are not on the stack of
+ * walk_name, which calls itself for every folder of a key. */
+static bool append_part(struct walker *w, const char *name, size_t n, size_t path_len)
+{
+    memcpy(w->bare, name, n);
+    w->bare[n] = 0;
+    if (!key_to_path(w->part, w->bare) || path_len + 2 + strlen(w->part) > sizeof w->path)
+        return false;
+    w->path[path_len] = '/';
+    memcpy(w->path + path_len + 1, w->part, strlen(w->part) + 1);
+    return true;
 }
 
 static int walk_folder(struct walker *w);
@@ -130,22 +146,18 @@ static int walk_folder(struct walker *w);
 /* One name of the folder; its path and key are put behind the folder's own for the time. */
 static int walk_name(struct walker *w, const char *name)
 {
-    char part[KEY_PATH_MAX];
     size_t path_len = strlen(w->path), key_len = w->key_len, n = strlen(name);
     bool is_folder = n && name[n - 1] == '/';
-    char bare[KEY_PART_MAX + 1];
     int rc = DS_OK;
     memcpy(w->key + key_len, name, n + 1);
     if (!is_wanted(w, w->key, key_len + n, is_folder)) {
         w->key[key_len] = 0;
         return DS_OK;
     }
-    memcpy(bare, name, n - is_folder);
-    bare[n - is_folder] = 0;
-    if (!key_to_path(part, bare) || path_len + 2 + strlen(part) > sizeof w->path)
+    if (!append_part(w, name, n - is_folder, path_len)) {
+        w->key[key_len] = 0;
         return DS_OK;
-    w->path[path_len] = '/';
-    memcpy(w->path + path_len + 1, part, strlen(part) + 1);
+    }
     if (is_folder) {
         w->key_len += n;
         w->depth++;

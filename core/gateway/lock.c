@@ -45,11 +45,11 @@ static bool read_lock(struct exchange *x, struct meta *out)
     return true;
 }
 
-static void write_lock(struct exchange *x, const struct meta *lock)
+static void write_lock(struct exchange *x, const struct meta *lock, bool hold)
 {
     struct ds_error err = DS_ERROR_INIT;
-    int rc = x->config->store->ops->lock(x->config->store, x->bucket, x->key, lock, s3_guard(x),
-                                         &err);
+    int rc = x->config->store->ops->lock(x->config->store, x->bucket, x->key, lock, hold,
+                                         s3_guard(x), &err);
     if (rc)
         s3_store_error(x, rc, &err);
     else
@@ -79,19 +79,17 @@ static bool read_document(struct exchange *x, const char *name_a, char a[64], co
 
 void lock_put_retention(struct exchange *x)
 {
-    struct meta lock;
+    struct meta lock = { .retain_until_s = 0 };
     char mode[64], until[64];
     if (!read_document(x, "Mode", mode, "RetainUntilDate", until) || !is_mode(mode)) {
         s3_error(x, "MalformedXML", NULL);
         return;
     }
-    if (!read_lock(x, &lock))
-        return;
     text_copy(lock.lock_mode, sizeof lock.lock_mode, mode);
     if (!s3_parse_time(&lock.retain_until_s, until) || lock.retain_until_s <= s3_now(x))
         s3_error(x, "InvalidArgument", "The retain until date must be in the future.");
     else
-        write_lock(x, &lock);
+        write_lock(x, &lock, false);
 }
 
 void lock_get_retention(struct exchange *x)
@@ -112,17 +110,15 @@ void lock_get_retention(struct exchange *x)
 
 void lock_put_hold(struct exchange *x)
 {
-    struct meta lock;
+    struct meta lock = { .retain_until_s = 0 };
     char status[64], none[64];
     if (!read_document(x, "Status", status, "-", none) ||
         (strcmp(status, "ON") != 0 && strcmp(status, "OFF") != 0)) {
         s3_error(x, "MalformedXML", NULL);
         return;
     }
-    if (!read_lock(x, &lock))
-        return;
     lock.legal_hold = strcmp(status, "ON") == 0;
-    write_lock(x, &lock);
+    write_lock(x, &lock, true);
 }
 
 void lock_get_hold(struct exchange *x)

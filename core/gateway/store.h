@@ -84,9 +84,9 @@ struct store_ops {
 
     int (*remove)(struct store *store, const char *bucket, const char *key,
                   struct store_guard guard, struct ds_error *err); /* absent is DS_OK */
-    /* Replaces the lock of an object: mode, time and hold. */
+    /* Replaces an object's legal hold, or else mode and time of its lock. */
     int (*lock)(struct store *store, const char *bucket, const char *key, const struct meta *lock,
-                struct store_guard guard, struct ds_error *err);
+                bool hold, struct store_guard guard, struct ds_error *err);
     int (*walk)(struct store *store, const char *bucket, struct store_walk *walk,
                 struct ds_error *err);
 
