@@ -420,7 +420,7 @@ struct store_guard s3_guard(const struct exchange *x)
     const char *bypass = http_header(&x->http, "x-amz-bypass-governance-retention");
     const char *condition = http_header(&x->http, "if-none-match");
     unsigned flags = 0;
-    if (bypass && strcmp(bypass, "true") == 0 && !x->who->append_only)
+    if (bypass && text_glob("true", bypass) && !x->who->append_only) /* some send "True" */
         flags |= STORE_BYPASS_GOVERNANCE;
     if (condition)
         flags |= STORE_IF_ABSENT;
