@@ -272,11 +272,21 @@ int objects_new(struct objects **objects, const struct ds_store_ops *ops, void *
 
 int objects_prove(struct objects *o, struct ds_error *err)
 {
-    struct ds_store_info info = { .size = sizeof info, .flags = DS_STORE_PROVE };
-    struct ds_call call = { .size = sizeof call, .host = o->host, .err = err };
-    int rc = o->ops->probe(o->self, &info, &call);
+    struct ds_store_info info;
+    struct object_request attempt = { .err = DS_ERROR_INIT }; /* of which only err is used */
+    struct ds_call call = { .size = sizeof call, .host = o->host, .err = &attempt.err };
+    int rc;
+    for (unsigned n = 0;; n++) {
+        info = (struct ds_store_info){ .size = sizeof info, .flags = DS_STORE_PROVE };
+        rc = o->ops->probe(o->self, &info, &call);
+        if (!rc || !retry_pause(o, n, &attempt))
+            break;
+        attempt.err = (struct ds_error)DS_ERROR_INIT;
+    }
     if (!rc)
         o->info = info;
+    else if (err)
+        *err = attempt.err;
     return rc;
 }
 

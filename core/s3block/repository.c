@@ -457,29 +457,38 @@ int repository_add_node(const struct repository *repository, const uint8_t node[
     return objects_put(repository->objects, key, copy, repository->header_len, 0, err);
 }
 
-struct node_walk {
-    repository_node_fn *fn;
-    void *ud;
-};
-
-static int node_found(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
+static int first_key(void *ud, const char *key, uint64_t bytes, int64_t mtime_ns)
 {
-    struct node_walk *walk = ud;
-    char text[UUID_TEXT];
-    uint8_t uuid[UUID_SIZE];
     (void)bytes, (void)mtime_ns;
-    if (strlen(key) != 2 + 36 + 2 || strcmp(key + 38, "/h") != 0)
-        return 0;
-    memcpy(text, key + 2, 36);
-    text[36] = 0;
-    return text_parse_uuid(uuid, text) ? walk->fn(walk->ud, uuid) : 0;
+    text_copy(ud, OBJECT_KEY_MAX + 1, key);
+    return 1;
 }
 
+/* From node to node: a listing of all that they hold would be as long as their history. fn makes
+ * requests of its own, which it could not from inside a listing. */
 int repository_nodes(const struct repository *repository, repository_node_fn *fn, void *ud,
                      struct ds_error *err)
 {
-    struct node_walk walk = { fn, ud };
-    return objects_list(repository->objects, "n/", NULL, node_found, &walk, err);
+    char after[OBJECT_KEY_MAX + 1] = "n/", found[OBJECT_KEY_MAX + 1], key[OBJECT_KEY_MAX + 1];
+    for (;;) {
+        uint8_t uuid[UUID_SIZE];
+        found[0] = 0;
+        int rc = objects_list(repository->objects, "n/", after, first_key, found, err);
+        if (rc < 0 || !found[0])
+            return rc;
+        size_t n = strcspn(found + 2, "/");
+        found[2 + n] = 0;
+        /* '0' follows '/': behind all keys of this node */
+        snprintf(after, sizeof after, "%.198s0", found);
+        if (!text_parse_uuid(uuid, found + 2))
+            continue;
+        snprintf(key, sizeof key, "%.198s/h", found);
+        rc = objects_head(repository->objects, key, NULL, NULL, err);
+        if (!rc)
+            rc = fn(ud, uuid);
+        if (rc && rc != DS_ENOENT)
+            return rc;
+    }
 }
 
 /* ---- slots ---- */
