@@ -51,13 +51,16 @@ AC_DEFUN([DS_COMPILER], [
     AC_SUBST([PROGRAM_LDFLAGS])
 ])
 
-dnl DS_LIBRARIES: YAML, ZSTD, CRYPTO and, for the tests only, CHECK; TLS for the gateway.
+dnl DS_LIBRARIES: YAML, ZSTD, CRYPTO, CURL and EXPAT (of plugins), TLS (of the gateway) and, for the
+dnl tests only, CHECK.
 AC_DEFUN([DS_LIBRARIES], [
     PKG_PROG_PKG_CONFIG([0.29])
     PKG_CHECK_MODULES([YAML], [yaml-0.1 >= 0.2])
     PKG_CHECK_MODULES([ZSTD], [libzstd >= 1.4])
     PKG_CHECK_MODULES([CRYPTO], [libcrypto >= 3.0])
     AS_IF([test $ds_windows = no], [PKG_CHECK_MODULES([TLS], [libssl >= 3.0])])
+    PKG_CHECK_MODULES([CURL], [libcurl >= 7.87])
+    PKG_CHECK_MODULES([EXPAT], [expat >= 2.2])
     PKG_CHECK_MODULES([CHECK], [check >= 0.11], [ds_check=yes], [
         ds_check=no
         AC_MSG_WARN([libcheck not found: "make check" will build no unit tests])

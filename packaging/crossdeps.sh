@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# crossdeps.sh - the static libraries that the Windows build links: zstd, OpenSSL's libcrypto,
-# libyaml and (for the tests) check, made from the source packages of this machine's own
+# crossdeps.sh - the static libraries that the Windows build links: zstd, OpenSSL, libyaml, expat,
+# libcurl and (for the tests) check, made from the source packages of this machine's own
 # distribution, in the versions whose -dev packages are installed here.
 #
 #   packaging/crossdeps.sh          builds what is missing and prints the prefix
@@ -20,7 +20,8 @@ CACHE=${DISKSYNC_CACHE:-$HOME/.cache/disksync}
 JOBS=${DISKSYNC_JOBS:-$(nproc)}
 
 # source package, and the binary package whose installed version is wanted
-PACKAGES="libzstd:libzstd-dev openssl:libssl-dev libyaml:libyaml-dev check:check"
+PACKAGES="libzstd:libzstd-dev openssl:libssl-dev libyaml:libyaml-dev expat:libexpat1-dev
+    curl:libcurl4-openssl-dev check:check"
 
 die() { echo "crossdeps: $*" >&2; exit 1; }
 
@@ -57,12 +58,14 @@ build_openssl() {
         --openssldir=/ProgramData/DiskSync/ssl no-shared no-tests no-legacy no-engine no-async \
         no-autoload-config $DEFS >/dev/null
     make -s build_generated
-    make -s -j"$JOBS" libcrypto.a
-    cp libcrypto.a "$OUT/lib/"
+    make -s -j"$JOBS" libcrypto.a libssl.a
+    cp libcrypto.a libssl.a "$OUT/lib/"
     mkdir -p "$OUT/include/openssl"
     cp include/openssl/*.h "$OUT/include/openssl/"
-    pc libcrypto "$1" -lcrypto "" "-lws2_32 -lgdi32 -lcrypt32 -ladvapi32 -luser32"
+    pc libcrypto "$1" -lcrypto "" "$OPENSSL_NEEDS"
+    pc libssl "$1" -lssl "" "-lcrypto $OPENSSL_NEEDS"
 }
+OPENSSL_NEEDS="-lws2_32 -lgdi32 -lcrypt32 -ladvapi32 -luser32"
 
 build_libyaml() {
     [ -x configure ] || autoreconf -fi >/dev/null
@@ -72,6 +75,40 @@ build_libyaml() {
     cp src/.libs/libyaml.a "$OUT/lib/"
     cp include/yaml.h "$OUT/include/"
     pc yaml-0.1 "$1" -lyaml -DYAML_DECLARE_STATIC ""
+}
+
+build_expat() {
+    cd expat
+    [ -x configure ] || autoreconf -fi >/dev/null
+    ./configure -q --host=$HOST --prefix=/ --disable-shared --enable-static --without-docbook \
+        --without-examples --without-tests --without-xmlwf CFLAGS="-O2 $DEFS -DXML_STATIC" || return
+    make -s -C lib || return
+    cp lib/.libs/libexpat.a "$OUT/lib/"
+    cp lib/expat.h lib/expat_external.h "$OUT/include/"
+    # a later version's header includes it
+    if [ -f expat_config.h ]; then cp expat_config.h "$OUT/include/"; fi
+    pc expat "$1" -lexpat -DXML_STATIC ""
+}
+
+# HTTP alone, with OpenSSL: the system's own TLS has no 1.2 on old systems. What ws2_32 lacks there
+# (inet_pton and its peer) comes from curl itself.
+build_curl() {
+    [ -x configure ] || autoreconf -fi >/dev/null
+    PKG_CONFIG_LIBDIR=$OUT/lib/pkgconfig curl_disallow_inet_pton=yes curl_disallow_inet_ntop=yes \
+        ./configure -q --host=$HOST --prefix=/ --disable-shared --enable-static \
+        --with-openssl="$OUT" --enable-threaded-resolver --disable-pthreads --enable-ipv6 \
+        --without-zlib --without-brotli --without-zstd --without-libpsl --without-nghttp2 \
+        --without-librtmp --without-libssh2 --without-libidn2 --disable-ldap --disable-ldaps \
+        --disable-rtsp --disable-dict --disable-telnet --disable-tftp --disable-pop3 \
+        --disable-imap --disable-smb --disable-smtp --disable-gopher --disable-mqtt --disable-ftp \
+        --disable-file --disable-manual --disable-ntlm --disable-sspi --disable-alt-svc \
+        --disable-hsts --disable-cookies --disable-unix-sockets --disable-debug \
+        CPPFLAGS="$DEFS" CFLAGS=-O2 LIBS="$OPENSSL_NEEDS" || return
+    make -s -j"$JOBS" -C lib libcurl.la || return
+    cp lib/.libs/libcurl.a "$OUT/lib/"
+    mkdir -p "$OUT/include/curl"
+    cp include/curl/*.h "$OUT/include/curl/"
+    pc libcurl "$1" -lcurl -DCURL_STATICLIB "-lssl -lcrypto $OPENSSL_NEEDS"
 }
 
 # Its messages use C99 formats: both the library and its header must take them so.
@@ -145,6 +182,7 @@ main() {
         $HOST-gcc -dumpfullversion
         for p in $PACKAGES; do declare -f "build_${p%%:*}"; done
         declare -f pc
+        echo "$OPENSSL_NEEDS"
     } | sha256sum | cut -c1-16)
     prefix=$CACHE/$HOST-$hash
     if [ "${1:-}" = --path ] || [ -d "$prefix" ]; then echo "$prefix"; return; fi
