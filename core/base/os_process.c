@@ -95,11 +95,13 @@ char *os_run_text(char *out, size_t cap, const struct os_process *process,
         snprintf(out, cap, "was ended by signal %d", end->code);
         break;
     case OS_TIMED_OUT:
-        snprintf(out, cap, "did not end within %s and was killed",
-                 text_duration(limit, sizeof limit, process->limit_ns));
+        snprintf(out, cap, "did not end within %s and %s",
+                 text_duration(limit, sizeof limit, process->limit_ns),
+                 end->unended ? "could not be ended: it waits for the system" : "was killed");
         break;
     case OS_INTERRUPTED:
-        snprintf(out, cap, "was interrupted");
+        snprintf(out, cap, "was interrupted%s",
+                 end->unended ? " and could not be ended: it waits for the system" : "");
         break;
     }
     return out;

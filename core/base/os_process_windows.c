@@ -14,6 +14,7 @@
 
 #define COMMAND_MAX 32767u /* of CreateProcessW, with the zero */
 #define POLL_MS 20
+#define KILL_MS 5000 /* a program that waits for the system stays */
 
 bool os_is_program(const char *path, char *why, size_t cap)
 {
@@ -189,6 +190,15 @@ static HANDLE nothing_open(void)
                        OPEN_EXISTING, 0, NULL);
 }
 
+/* Whether the end of this process ends all that is in the job. */
+static void job_goes_with_this(HANDLE job, bool on)
+{
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits;
+    memset(&limits, 0, sizeof limits);
+    limits.BasicLimitInformation.LimitFlags = on ? JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE : 0;
+    SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+}
+
 /* Suspended until it is in its job, so that it can start nothing outside. */
 static bool create(struct running *running, const wchar_t *program, wchar_t *command,
                    wchar_t *env, HANDLE in, HANDLE out)
@@ -205,6 +215,9 @@ static bool create(struct running *running, const wchar_t *program, wchar_t *com
         CloseHandle(running->job);
         running->job = NULL;
     }
+    /* If this process is killed, the job's last handle is closed. */
+    if (running->job)
+        job_goes_with_this(running->job, true);
     ResumeThread(info.hThread);
     CloseHandle(info.hThread);
     return true;
@@ -256,12 +269,19 @@ static void drain(const struct running *running, struct os_lines *lines)
     }
 }
 
-static void end_all(const struct running *running)
+bool os_end_marked(const char *mark)
+{
+    (void)mark; /* it ended with its job */
+    return false;
+}
+
+/* False if the system does not let go of it. */
+static bool end_all(const struct running *running)
 {
     if (running->job)
         TerminateJobObject(running->job, 1);
     TerminateProcess(running->process, 1);
-    WaitForSingleObject(running->process, 5000);
+    return WaitForSingleObject(running->process, KILL_MS) == WAIT_OBJECT_0;
 }
 
 int os_run(const struct os_process *process, struct os_process_end *end, struct ds_error *err)
@@ -278,7 +298,7 @@ int os_run(const struct os_process *process, struct os_process_end *end, struct 
     while (WaitForSingleObject(running.process, POLL_MS) == WAIT_TIMEOUT) {
         drain(&running, &lines);
         if (os_run_stops(process, begun, &how)) {
-            end_all(&running);
+            end->unended = !end_all(&running);
             end->how = how;
             break;
         }
@@ -289,7 +309,9 @@ int os_run(const struct os_process *process, struct os_process_end *end, struct 
     end->code = (int)code;
     CloseHandle(running.output);
     CloseHandle(running.process);
-    if (running.job)
+    if (running.job) {
+        job_goes_with_this(running.job, false); /* what it left running stays */
         CloseHandle(running.job);
+    }
     return DS_OK;
 }

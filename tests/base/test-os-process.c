@@ -21,8 +21,47 @@ static void start_ticker(const char *self, const char *path)
 {
     _spawnl(_P_NOWAIT, self, "child", "child", "tick", path, NULL);
 }
+
+static void start_tidy(const char *path)
+{
+    (void)path;
+}
+
+static volatile int deaf;
 #else
+#include <sys/syscall.h>
+#include <unistd.h>
+
 static void tick(const char *path);
+
+static volatile int deaf; /* no signal arrives, as where the system does not let go of a process */
+
+/* In place of the system's. */
+int kill(pid_t pid, int number)
+{
+    return deaf ? 0 : (int)syscall(SYS_kill, pid, number);
+}
+
+static volatile sig_atomic_t told;
+
+static void on_term(int number)
+{
+    told = number;
+}
+
+/* Takes a second to undo what it has begun, once it is told to end. */
+static void start_tidy(const char *path)
+{
+    struct ds_error ignored = DS_ERROR_INIT;
+    if (fork() != 0)
+        return;
+    signal(SIGTERM, on_term);
+    for (unsigned i = 0; !told && i < 1000; i++)
+        os_sleep_ns(SECOND / 50);
+    os_sleep_ns(SECOND);
+    os_write_file(path, "undone", 6, &ignored);
+    _exit(0);
+}
 
 static void start_ticker(const char *self, const char *path)
 {
@@ -95,6 +134,10 @@ static int child(int argc, char **argv)
         raise(SIGTERM);
     if (strcmp(what, "tick") == 0)
         tick(more);
+    if (strcmp(what, "tidy") == 0) {
+        start_tidy(more);
+        os_sleep_ns(20 * SECOND);
+    }
     if (strcmp(what, "hang") == 0 || strcmp(what, "leave") == 0) {
         signal(SIGTERM, SIG_IGN);
         start_ticker(argv[0], more);
@@ -313,6 +356,91 @@ START_TEST(interrupt_ends_it)
 }
 END_TEST
 
+START_TEST(what_it_started_has_the_grace_too)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX];
+    if (strcmp(os_name(), "windows") == 0)
+        return;
+    scratch_make(&s);
+    struct os_process process = { .limit_ns = SECOND };
+    uint64_t begun = os_mono_ns();
+    struct os_process_end end = run_with(process, NULL, "tidy", scratch_file(&s, path, "undone"));
+    ck_assert_int_eq(end.how, OS_TIMED_OUT);
+    ck_assert_uint_eq(size_of(path), 6);
+    ck_assert(!end.unended && os_mono_ns() - begun < 4 * SECOND); /* and not all of it */
+    scratch_free(&s);
+}
+END_TEST
+
+START_TEST(what_cannot_be_ended_is_left)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX], text[128];
+    if (strcmp(os_name(), "windows") == 0)
+        return;
+    scratch_make(&s);
+    struct os_process process = { .limit_ns = SECOND };
+    uint64_t begun = os_mono_ns();
+    deaf = 1;
+    struct os_process_end end = run_with(process, NULL, "hang", scratch_file(&s, path, "ticks"));
+    deaf = 0;
+    ck_assert(os_mono_ns() - begun < 15 * SECOND);
+    ck_assert(end.how == OS_TIMED_OUT && end.unended);
+    ck_assert_str_eq(os_run_text(text, sizeof text, &process, &end),
+                     "did not end within 1.00s and could not be ended: it waits for the system");
+    for (unsigned i = 0; i < 150 && size_of(path) < 500; i++)
+        os_sleep_ns(SECOND / 10); /* it holds its file */
+    os_sleep_ns(SECOND / 5);
+    scratch_free(&s);
+}
+END_TEST
+
+static char mark[OS_MARK_MAX];
+
+static int keep_mark(void *ud, const char *text, struct ds_error *e)
+{
+    (void)ud;
+    if (deaf)
+        return ds_fail(e, DS_EIO, "no room for a mark");
+    ck_assert(text_copy(mark, sizeof mark, text));
+    return DS_OK;
+}
+
+static void end_it(void *ud, const char *text)
+{
+    (void)text;
+    *(bool *)ud = os_end_marked(mark);
+}
+
+START_TEST(mark_ends_it_while_it_runs)
+{
+    struct scratch s;
+    struct os_process_end end;
+    char path[OS_PATH_MAX];
+    bool ended = false;
+    if (strcmp(os_name(), "windows") == 0)
+        return;
+    scratch_make(&s);
+    const char *argv[] = { self(), "child", "hang", scratch_file(&s, path, "ticks"), NULL };
+    struct os_process process = { .argv = argv, .limit_ns = 60 * SECOND, .mark = keep_mark,
+                                  .line = end_it, .ud = &ended };
+    ck_assert_ok(os_run(&process, &end, &err), &err);
+    ck_assert(ended && end.how == OS_SIGNALLED && end.code == 9);
+    uint64_t size = size_of(path);
+    os_sleep_ns(SECOND / 2);
+    ck_assert_uint_eq(size_of(path), size);
+    ck_assert(!os_end_marked(mark) && !os_end_marked("") && !os_end_marked("a.1.2"));
+    os_remove(path, &err);
+    deaf = 1; /* a mark that can't be kept: it is not run */
+    int rc = os_run(&process, &end, &err);
+    deaf = 0;
+    ck_assert_int_eq(rc, DS_EIO);
+    ck_assert_int_eq(os_kind(path), OS_ABSENT);
+    scratch_free(&s);
+}
+END_TEST
+
 START_TEST(what_is_left_running_is_not_waited_for)
 {
     struct scratch s;
@@ -362,6 +490,8 @@ UNIT_SUITE(unit_run, "os process", exit_status_is_told, death_by_a_signal_is_tol
            output_comes_line_by_line_as_text, output_is_bounded_and_its_last_line_known,
            arguments_arrive_as_they_are, environment_is_inherited_and_added_to,
            there_is_nothing_to_read, time_limit_ends_it_with_all_it_started, interrupt_ends_it,
+           what_it_started_has_the_grace_too, what_cannot_be_ended_is_left,
+           mark_ends_it_while_it_runs,
            what_is_left_running_is_not_waited_for, what_is_no_program_is_not_started)
 
 int main(int argc, char **argv)
