@@ -165,6 +165,7 @@ else
 libcore_a_SOURCES += \
 	core/base/os_linux.c \
 	core/base/os_process_linux.c \
+	core/base/os_trust_linux.c \
 	core/base/thread_linux.c \
 	core/policy/access_linux.c \
 	core/plugin/ltdl_linux.c \

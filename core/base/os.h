@@ -85,6 +85,9 @@ int os_program_folder(char *out, struct ds_error *err);
 /* True if only the administrator or the current user can change the file or folder; else why is
  * filled with who can ("group-writable (mode 0775)"). */
 bool os_is_trusted(const char *path, char *why, size_t cap);
+/* The same of the file and of every folder and link on the way to it: no one else can put another
+ * in its place. why names the one. On Windows links are not followed one by one. */
+bool os_is_trusted_path(const char *path, char *why, size_t cap);
 /* Free bytes of the file system that holds path; UINT64_MAX if unknown. */
 uint64_t os_free_bytes(const char *path);
 

@@ -368,25 +368,6 @@ int os_program_folder(char *out, struct ds_error *err)
     return DS_OK;
 }
 
-bool os_is_trusted(const char *path, char *why, size_t cap)
-{
-    struct stat st;
-    if (stat(path, &st) < 0) {
-        snprintf(why, cap, "it can't be examined");
-        return false;
-    }
-    if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        snprintf(why, cap, "its owner is user %u, not root or user %u", (unsigned)st.st_uid,
-                 (unsigned)geteuid());
-        return false;
-    }
-    if (st.st_mode & 022) {
-        snprintf(why, cap, "others may write it (mode %04o)", (unsigned)(st.st_mode & 07777));
-        return false;
-    }
-    return true;
-}
-
 uint64_t os_free_bytes(const char *path)
 {
     struct statvfs fs;

@@ -17,6 +17,10 @@
     (FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_DELETE_CHILD | DELETE | WRITE_DAC | WRITE_OWNER |   \
      GENERIC_WRITE | GENERIC_ALL)
 
+/* What puts another entry in the place of one: making new ones beside it, as everyone may in the
+ * root of a drive, does not. */
+#define REPLACES (FILE_DELETE_CHILD | DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_ALL)
+
 union sid {
     SID sid;
     BYTE bytes[SECURITY_MAX_SID_SIZE];
@@ -98,7 +102,7 @@ static void name_of_sid(PSID sid, char *out, size_t cap)
 }
 
 /* True unless the entry lets someone in who should not be. */
-static bool is_harmless(const ACE_HEADER *header, char *why, size_t cap)
+static bool is_harmless(const ACE_HEADER *header, DWORD changes, char *why, size_t cap)
 {
     /* These have one layout; the callback's condition can only narrow what it gives. */
     const ACCESS_ALLOWED_ACE *allowed = (const void *)header;
@@ -117,7 +121,8 @@ static bool is_harmless(const ACE_HEADER *header, char *why, size_t cap)
         return header->AceFlags & INHERIT_ONLY_ACE;
     }
     PSID sid = (PSID)(uintptr_t)&allowed->SidStart;
-    if (header->AceFlags & INHERIT_ONLY_ACE || !(allowed->Mask & CHANGES) || is_trusted_sid(sid))
+    if (header->AceFlags & INHERIT_ONLY_ACE || !(allowed->Mask & changes) ||
+        is_trusted_sid(sid))
         return true;
     /* Stand-ins: the creator's is never in force, the owner's gives the owner, who is trusted. */
     if (IsWellKnownSid(sid, WinCreatorOwnerSid) || is_text_sid(sid, L"S-1-3-4"))
@@ -127,7 +132,7 @@ static bool is_harmless(const ACE_HEADER *header, char *why, size_t cap)
     return false;
 }
 
-static bool is_trusted_list(PACL list, char *why, size_t cap)
+static bool is_trusted_list(PACL list, DWORD changes, char *why, size_t cap)
 {
     if (!list) {
         snprintf(why, cap, "it has no access list, so everyone may change it");
@@ -139,13 +144,13 @@ static bool is_trusted_list(PACL list, char *why, size_t cap)
             snprintf(why, cap, "its access list can't be read");
             return false;
         }
-        if (!is_harmless(entry, why, cap))
+        if (!is_harmless(entry, changes, why, cap))
             return false;
     }
     return true;
 }
 
-bool os_is_trusted(const char *path, char *why, size_t cap)
+static bool is_safe_from(const char *path, DWORD changes, char *why, size_t cap)
 {
     wchar_t wide[WIDE_PATH_MAX];
     char name[256];
@@ -169,7 +174,7 @@ bool os_is_trusted(const char *path, char *why, size_t cap)
     CloseHandle(handle);
     bool trusted = owner && is_trusted_sid(owner);
     if (trusted) {
-        trusted = is_trusted_list(list, why, cap);
+        trusted = is_trusted_list(list, changes, why, cap);
     } else if (owner) {
         name_of_sid(owner, name, sizeof name);
         snprintf(why, cap, "its owner is %s, not the administrators or the current user", name);
@@ -177,5 +182,40 @@ bool os_is_trusted(const char *path, char *why, size_t cap)
         snprintf(why, cap, "it has no owner");
     }
     LocalFree(descriptor);
+    return trusted;
+}
+
+bool os_is_trusted(const char *path, char *why, size_t cap)
+{
+    return is_safe_from(path, CHANGES, why, cap);
+}
+
+/* The folder above; false at the root of a drive or a share. */
+static bool step_up(char step[OS_PATH_MAX])
+{
+    char above[OS_PATH_MAX];
+    os_dirname(above, step);
+    size_t n = strlen(above);
+    if (n == 2 && above[1] == ':')
+        memcpy(above + n, "\\", 2); /* without it, the drive itself */
+    bool share = above[0] == '\\' && above[1] == '\\';
+    if (strlen(above) >= strlen(step) || n < 2 || (share && !strchr(above + 2, '\\')))
+        return false;
+    memcpy(step, above, strlen(above) + 1);
+    return true;
+}
+
+/* Libraries lie beside a program: in its own folder nothing new may be made either. */
+bool os_is_trusted_path(const char *path, char *why, size_t cap)
+{
+    char step[OS_PATH_MAX], own[200] = "its path is too long";
+    struct ds_error ignored = DS_ERROR_INIT;
+    bool trusted = !os_absolute(step, NULL, path, &ignored), more = trusted;
+    for (unsigned i = 0; trusted && more; i++) {
+        trusted = is_safe_from(step, i < 2 ? CHANGES : REPLACES, own, sizeof own);
+        more = trusted && step_up(step);
+    }
+    if (!trusted)
+        snprintf(why, cap, "%.120s: %s", step, own);
     return trusted;
 }

@@ -547,6 +547,27 @@ START_TEST(file_that_others_may_write_is_not_trusted)
 }
 END_TEST
 
+START_TEST(way_to_a_file_is_trusted_as_a_whole)
+{
+    char folder[OS_PATH_MAX], path[OS_PATH_MAX], why[300] = "";
+    struct scratch s;
+    if (strcmp(os_name(), "windows") == 0) {
+        ck_assert(os_env(folder, sizeof folder, "SystemRoot"));
+        ck_assert_ok(os_join(path, folder, "system32\\cmd.exe", &err), &err);
+        ck_assert_msg(os_is_trusted_path(path, why, sizeof why), "%s", why);
+    } else {
+        ck_assert_msg(os_is_trusted_path("/bin/sh", why, sizeof why), "%s", why);
+    }
+    scratch_make(&s);
+    ck_assert(!os_is_trusted_path(scratch_file(&s, path, "absent"), why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "can't be examined"));
+    ck_assert_ok(os_write_file(scratch_file(&s, path, "a"), "a", 1, &err), &err);
+    ck_assert(expose_file(path));
+    ck_assert(!os_is_trusted_path(path, why, sizeof why));
+    scratch_free(&s);
+}
+END_TEST
+
 START_TEST(facts_of_the_process_are_plausible)
 {
     struct scratch s;
@@ -611,4 +632,5 @@ UNIT_MAIN("os", io_is_at_the_offset_it_names, open_flags_do_what_they_say,
           folders_are_made_as_needed, removing_what_is_absent_is_fine, lock_has_one_holder,
           paths_are_joined_and_split, absolute_paths_keep_their_base,
           same_file_is_known_by_any_name, file_that_others_may_write_is_not_trusted,
+          way_to_a_file_is_trusted_as_a_whole,
           facts_of_the_process_are_plausible, clocks_advance, environment_is_read_whole_or_not)
