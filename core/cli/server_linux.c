@@ -22,6 +22,7 @@
 
 #define MODULE_NAME "nbdkit-disksync-plugin.so"
 #define END_SECONDS 2 /* for nbdkit to end, which waits for its clients; then it is killed */
+#define KILL_SECONDS 5 /* then it is left: it may wait for a store that does not answer */
 
 enum { FD_LISTEN = 3, FD_READY = 4 }; /* of nbdkit; the first is how systemd has it */
 
@@ -39,23 +40,29 @@ static int module_path(char *out, struct ds_error *err)
     return rc ? rc : os_join(out, folder, MODULE_NAME, err);
 }
 
-static bool nbdkit_found(void)
+/* The first one of PATH, by its absolute path: what was looked at is what is run. Elements that are
+ * relative, or empty, depend on where the program was called and don't count. */
+static int nbdkit_path(char out[OS_PATH_MAX], struct ds_error *err)
 {
     const char *path = getenv("PATH");
-    char name[OS_PATH_MAX];
-    while (path && *path) {
-        size_t n = strcspn(path, ":");
-        if (snprintf(name, sizeof name, "%.*s/nbdkit", (int)n, path) < (int)sizeof name &&
-            access(name, X_OK) == 0)
-            return true;
-        path += n + (path[n] == ':');
+    char why[300];
+    for (size_t n; path && *path; path += n + (path[n] == ':')) {
+        n = strcspn(path, ":");
+        if (*path != '/' ||
+            snprintf(out, OS_PATH_MAX, "%.*s/nbdkit", (int)n, path) >= OS_PATH_MAX ||
+            os_kind(out) != OS_REGULAR || access(out, X_OK) != 0)
+            continue;
+        if (os_is_trusted_path(out, why, sizeof why))
+            return DS_OK;
+        return ds_fail(err, DS_EACCES, "%.120s is not safe to run: %s; let only root or the user "
+                       "that runs disksync write it, or take its folder out of PATH", out, why);
     }
-    return false;
+    return ds_fail(err, DS_ENOENT, "there is no program nbdkit: install the package nbdkit");
 }
 
 int server_check(struct ds_error *err)
 {
-    char module[OS_PATH_MAX], why[200];
+    char module[OS_PATH_MAX], nbdkit[OS_PATH_MAX], why[200];
     int rc = module_path(module, err);
     if (rc)
         return rc;
@@ -64,9 +71,7 @@ int server_check(struct ds_error *err)
                        "nbdkit; install nbdkit-plugin-dev, configure and build it again", module);
     if (!os_is_trusted(module, why, sizeof why))
         return ds_fail(err, DS_EACCES, "%s is not safe to load: %s", module, why);
-    if (!nbdkit_found())
-        return ds_fail(err, DS_ENOENT, "there is no program nbdkit: install the package nbdkit");
-    return DS_OK;
+    return nbdkit_path(nbdkit, err);
 }
 
 /* ---- listening ---- */
@@ -205,8 +210,8 @@ static void words_of(struct words *words, const char *module, const struct serve
 }
 
 /* Becomes nbdkit; ends with 127 if it can't. */
-static void child_run(const struct server_options *options, const char *module, int listener,
-                      int ready, const sigset_t *signals)
+static void child_run(const struct server_options *options, const char *nbdkit, const char *module,
+                      int listener, int ready, const sigset_t *signals)
 {
     struct words words = { .n = 0 };
     char self[32];
@@ -219,7 +224,7 @@ static void child_run(const struct server_options *options, const char *module, 
         setenv("LISTEN_PID", self, 1) || setenv("LISTEN_FDS", "1", 1))
         _exit(127);
     sigprocmask(SIG_SETMASK, signals, NULL);
-    execvp(words.list[0], words.list);
+    execv(nbdkit, words.list);
     _exit(127);
 }
 
@@ -255,16 +260,32 @@ static int pipe_wait(intptr_t fd, volatile int *interrupted, const sigset_t *sig
     }
 }
 
+/* Waits for the end of a child for a while. */
+static bool reap(pid_t pid, uint64_t seconds)
+{
+    uint64_t until = os_mono_ns() + seconds * UINT64_C(1000000000);
+    pid_t got;
+    while ((got = waitpid(pid, NULL, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+        if (os_mono_ns() >= until)
+            return false;
+        os_sleep_ns(UINT64_C(5000000));
+    }
+    return true;
+}
+
 /* Ends the child, if there is one, and removes what is left of it. A second interrupt does not get
  * in between, as `timeout` sends one. */
 static void server_end(struct server *server)
 {
     if (server->process > 0) {
         kill((pid_t)server->process, SIGTERM);
-        if (pipe_wait(server->ready, NULL, NULL) < 0)
+        if (pipe_wait(server->ready, NULL, NULL) < 0 ||
+            !reap((pid_t)server->process, END_SECONDS)) {
             kill((pid_t)server->process, SIGKILL);
-        while (waitpid((pid_t)server->process, NULL, 0) < 0 && errno == EINTR)
-            ;
+            if (!reap((pid_t)server->process, KILL_SECONDS))
+                fprintf(stderr, "disksync: nbdkit (process %ld) can't be ended: it waits for the "
+                                "system\n", (long)server->process);
+        }
     }
     if (server->ready >= 0)
         close((int)server->ready);
@@ -277,13 +298,15 @@ static void server_end(struct server *server)
 int server_start(struct server *server, const struct server_options *options,
                  volatile int *interrupted, struct ds_error *err)
 {
-    char module[OS_PATH_MAX];
+    char module[OS_PATH_MAX], nbdkit[OS_PATH_MAX];
     int listener = -1, pipes[2] = { -1, -1 };
     sigset_t signals;
     memset(server, 0, sizeof *server);
     server->ready = -1;
     signals_block(&signals);
     int rc = module_path(module, err);
+    if (!rc)
+        rc = nbdkit_path(nbdkit, err);
     if (!rc)
         rc = server_listen(server, options, &listener, err);
     if (!rc && pipe2(pipes, O_CLOEXEC))
@@ -292,7 +315,7 @@ int server_start(struct server *server, const struct server_options *options,
     if (!rc) {
         server->process = fork();
         if (server->process == 0)
-            child_run(options, module, listener, pipes[1], &signals);
+            child_run(options, nbdkit, module, listener, pipes[1], &signals);
         if (server->process < 0)
             rc = os_fail(err, "start", "nbdkit");
     }

@@ -43,6 +43,21 @@ grep -q 'install the package nbdkit' "$work/said" && [ $status = 1 ] || {
     cat "$work/said"
     fail 'without nbdkit'
 }
+# One that others may change is not run; one of a relative folder does not count.
+mkdir -m 777 "$work/open"
+chmod 777 "$work/open"
+printf '#!/bin/sh\necho ran >>"%s"\n' "$work/ran" >"$work/open/nbdkit"
+chmod 755 "$work/open/nbdkit"
+PATH="$work/open:$PATH" refused no-permission 1 \
+    "$work/open/nbdkit is not safe to run: $work/open: others may write it"
+status=0
+(cd "$work/open" && PATH=:.:../open "$DISKSYNC" serve --policy "$policy") >"$work/said" 2>&1 ||
+    status=$?
+grep -q 'install the package nbdkit' "$work/said" && [ $status = 1 ] || {
+    cat "$work/said"
+    fail 'an nbdkit of a relative folder'
+}
+[ ! -e "$work/ran" ] || fail 'an unsafe nbdkit was run'
 echo wrong >"$work/wrong"
 policy=$work/wrong.yaml
 sed "s|file: $work/key|file: $work/wrong|" "$work/policy.yaml" >"$policy"
