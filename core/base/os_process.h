@@ -22,6 +22,8 @@ struct os_process {
     const char *const *argv; /* ends with NULL; argv[0] is the program's absolute path */
     const char *const *env;  /* "NAME=VALUE", ascending, ends with NULL: added to what this process
                                 has, or in place of it. May be NULL */
+    const char *const *without; /* names of variables that it does not get; ends with NULL. May be
+                                   NULL */
     uint64_t limit_ns;       /* 0 = none */
     volatile int *interrupted; /* non-zero ends it too. May be NULL */
     /* Called before its first instruction with what os_end_marked wants to know: a word. It is not
@@ -54,6 +56,8 @@ char *os_run_text(char *out, size_t cap, const struct os_process *process,
                   const struct os_process_end *end);
 /* True if the file is a program that os_run can start; else why is filled. */
 bool os_is_program(const char *path, char *why, size_t cap);
+/* True if the words can be given to it as they are, too. */
+bool os_is_command(const char *const *argv, char *why, size_t cap);
 
 /* ---- for the implementations ---- */
 

@@ -38,6 +38,11 @@ bool os_is_program(const char *path, char *why, size_t cap)
     return false;
 }
 
+bool os_is_command(const char *const *argv, char *why, size_t cap)
+{
+    return os_is_program(argv[0], why, cap);
+}
+
 /* ---- environment ---- */
 
 static bool same_name(const char *a, const char *b)
@@ -46,28 +51,31 @@ static bool same_name(const char *a, const char *b)
     return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-static bool is_replaced(const char *entry, const char *const *by)
+static bool is_kept(const char *entry, const struct os_process *process)
 {
-    for (; by && *by; by++)
+    for (const char *const *by = process->env; by && *by; by++)
         if (same_name(*by, entry))
-            return true;
-    return false;
+            return false;
+    for (const char *const *name = process->without; name && *name; name++)
+        if (same_name(*name, entry))
+            return false;
+    return true;
 }
 
-/* This process's environment with the additions; borrows every text. NULL without memory. */
-static const char **environment(const char *const *more)
+/* What the program gets; borrows every text. NULL without memory. */
+static const char **environment(const struct os_process *process)
 {
     size_t n = 0, extra = 0, k = 0;
     while (environ && environ[n])
         n++;
-    while (more && more[extra])
+    while (process->env && process->env[extra])
         extra++;
     const char **env = calloc(n + extra + 1, sizeof *env);
     for (size_t i = 0; env && i < n; i++)
-        if (!is_replaced(environ[i], more))
+        if (is_kept(environ[i], process))
             env[k++] = environ[i];
     for (size_t i = 0; env && i < extra; i++)
-        env[k++] = more[i];
+        env[k++] = process->env[i];
     return env;
 }
 
@@ -238,7 +246,7 @@ static void close_pair(int fds[2])
 static int spawn(const struct os_process *process, int out, pid_t *pid, struct ds_error *err)
 {
     struct start start = { { -1, -1 }, { -1, -1 } };
-    const char **env = environment(process->env);
+    const char **env = environment(process);
     int e = 0, rc = DS_OK;
     if (!env)
         return ds_fail(err, DS_ENOMEM, "no memory to start %.300s", process->argv[0]);

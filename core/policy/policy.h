@@ -67,6 +67,8 @@ struct policy {
     struct policy_retention retention;
     struct policy_hook *before_snapshot, *after_snapshot;
     size_t n_before_snapshot, n_after_snapshot;
+    const char *const *secret_variables; /* names of the variables that hold secrets; ends with
+                                            NULL */
     uint64_t hook_limit_ns;   /* hooks.timeout: of each command */
     const char *plugin_folder; /* plugins.folder or NULL */
     const struct plugin_pin *pins; /* plugins.pin, for plugin_set_load; lower-case hex */

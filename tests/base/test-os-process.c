@@ -287,11 +287,41 @@ START_TEST(arguments_arrive_as_they_are)
 }
 END_TEST
 
+START_TEST(shell_gets_its_words_by_its_own_rules)
+{
+    struct scratch s;
+    char folder[OS_PATH_MAX], shell[OS_PATH_MAX], path[OS_PATH_MAX], why[200];
+    static const char script[] = "@echo off\r\n\"%~1\" child arguments %2 %3 %4 \"%~5\"\r\n"
+                                 "exit /b 5\r\n";
+    if (strcmp(os_name(), "windows") != 0)
+        return;
+    scratch_make(&s);
+    ck_assert(os_env(folder, sizeof folder, "SystemRoot"));
+    ck_assert_ok(os_join(shell, folder, "system32\\cmd.exe", &err), &err);
+    ck_assert_ok(os_write_file(scratch_file(&s, path, "a (thaw) & go.cmd"), script,
+                               sizeof script - 1, &err), &err);
+    const char *argv[] = { shell, "/c", path, self(), "a b", "c&d^e", "plain", "(x86)", NULL };
+    ck_assert_msg(os_is_command(argv, why, sizeof why), "%s", why);
+    struct os_process_end end = run_with((struct os_process){ .argv = argv }, &heard, NULL, NULL);
+    ck_assert_str_eq(heard.text, "612062.\n6326645e65.\n706c61696e.\n2878383629.\n");
+    ck_assert_int_eq(end.code, 5);
+    for (unsigned i = 0; i < 2; i++) {
+        argv[4] = i ? "%PATH%" : "a\"b";
+        ck_assert(!os_is_command(argv, why, sizeof why));
+        struct os_process process = { .argv = argv };
+        ck_assert_int_eq(os_run(&process, &end, &err), DS_EINVAL);
+    }
+    ck_assert_ptr_nonnull(strstr(why, "powershell.exe -File"));
+    scratch_free(&s);
+}
+END_TEST
+
 START_TEST(environment_is_inherited_and_added_to)
 {
     static const char *const env[] = { "DISKSYNC_A=one", "DISKSYNC_B=\xc3\xa4 = two",
                                        "PATHEXTRA=three", NULL };
     static const char *const other[] = { "PATH=replaced", NULL };
+    static const char *const without[] = { "PATH", "DISKSYNC_A", "no such", NULL };
     struct os_process process = { .env = env };
     run_with(process, &heard, "env", "DISKSYNC_A");
     ck_assert_str_eq(heard.text, "one\n");
@@ -304,6 +334,12 @@ START_TEST(environment_is_inherited_and_added_to)
     process.env = other;
     run_with(process, &heard, "env", "PATH");
     ck_assert_str_eq(heard.text, "replaced\n");
+    process.env = env;
+    process.without = without;
+    run_with(process, &heard, "env", "DISKSYNC_A");
+    ck_assert_str_eq(heard.text, "one\n");
+    run_with(process, &heard, "env", "PATH");
+    ck_assert_str_eq(heard.text, "is not set\n");
     char here[64];
     const char *name = strcmp(os_name(), "windows") == 0 ? "SystemRoot" : "LC_ALL";
     if (os_env(here, sizeof here - 1, name)) {
@@ -488,7 +524,8 @@ END_TEST
 
 UNIT_SUITE(unit_run, "os process", exit_status_is_told, death_by_a_signal_is_told,
            output_comes_line_by_line_as_text, output_is_bounded_and_its_last_line_known,
-           arguments_arrive_as_they_are, environment_is_inherited_and_added_to,
+           arguments_arrive_as_they_are, shell_gets_its_words_by_its_own_rules,
+           environment_is_inherited_and_added_to,
            there_is_nothing_to_read, time_limit_ends_it_with_all_it_started, interrupt_ends_it,
            what_it_started_has_the_grace_too, what_cannot_be_ended_is_left,
            mark_ends_it_while_it_runs,

@@ -116,5 +116,32 @@ START_TEST(what_is_no_reference_is_not_repeated)
 }
 END_TEST
 
+START_TEST(variables_with_secrets_are_known_wherever_they_stand)
+{
+    struct policy *policy = parse("version: 1\n"
+                                  "transport:\n"
+                                  "  use: dir\n"
+                                  "  passphrase: { env: FIRST }\n"
+                                  "  token: { env: SECOND }\n"
+                                  "  proxy: { password: { env: THIRD }, file: env }\n"
+                                  "hosts:\n"
+                                  "  - match: { os: linux }\n"
+                                  "    transport: { passphrase: { env: FOURTH } }\n");
+    const char *const want[] = { "FOURTH", "SECOND", "THIRD" };
+    for (size_t i = 0; i < 3; i++) {
+        bool found = false;
+        for (const char *const *name = policy->secret_variables; *name; name++)
+            found |= strcmp(*name, want[i]) == 0;
+        ck_assert_msg(found, "%s", want[i]);
+    }
+    ck_assert_ptr_null(policy->secret_variables[3]);
+    policy_free(policy);
+    policy = parse(BASE);
+    ck_assert_ptr_null(policy->secret_variables[0]);
+    policy_free(policy);
+}
+END_TEST
+
 UNIT_MAIN("policy secret", files, what_is_no_file,
+          variables_with_secrets_are_known_wherever_they_stand,
           files_that_others_may_read_are_known, variables, what_is_no_reference_is_not_repeated)
