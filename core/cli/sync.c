@@ -63,6 +63,7 @@ static int report_json(struct cli *cli, const struct session_report *r, const ch
     json_totals(&j, &t);
     json_u64(&j, "stored_objects", r->stored_objects);
     json_u64(&j, "stored_bytes", r->stored_bytes);
+    json_u64(&j, "hooks_failed", r->hooks_failed);
     output_resources(&j, r->ns, r->cpu_ns);
     json_array(&j, "disks");
     for (uint32_t i = 0; i < r->n_disks; i++) {
@@ -106,6 +107,9 @@ static void report_text(struct cli *cli, const struct session_report *r)
     cli_say(cli, "        stored %llu objects, %s, in %s (%s of processor time)\n",
             (unsigned long long)r->stored_objects, text_size(a, sizeof a, r->stored_bytes),
             text_duration(b, sizeof b, r->ns), text_duration(c, sizeof c, r->cpu_ns));
+    if (r->hooks_failed)
+        cli_say(cli, "        %u commands of hooks.after_snapshot failed: see that nothing is left "
+                     "frozen; they are run again next time\n", r->hooks_failed);
 }
 
 static void say_made(struct cli *cli, const struct session_report *r)

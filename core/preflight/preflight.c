@@ -82,8 +82,8 @@ static enum preflight_verdict check_hooks(struct run *run, struct ds_error *why)
     if (hooks_check(policy, why))
         return PREFLIGHT_REFUSAL;
     if (hooks_left(policy)) {
-        ds_fail(why, DS_OK, "a sync was cut off between its hooks: the next one begins with "
-                "hooks.after_snapshot; to end it at once, run disksync sync");
+        ds_fail(why, DS_OK, "a sync was cut off between its hooks, or a thaw failed: the next one "
+                "begins with hooks.after_snapshot; to run them at once, run disksync sync");
         return PREFLIGHT_WARNING;
     }
     ds_fail(why, DS_OK, "%zu commands can be run", n);

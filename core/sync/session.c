@@ -409,7 +409,7 @@ static int freeze_between_hooks(struct session *session, struct ds_error *err)
         rc = tracking_cut(session, err);
     if (!rc)
         rc = freeze(session, err);
-    hooks_after(agent->policy, rc == DS_OK);
+    session->report->hooks_failed += hooks_after(agent->policy, rc == DS_OK);
     return rc;
 }
 
@@ -603,7 +603,7 @@ int session_run(struct agent *agent, const struct session_options *options,
     memset(report, 0, sizeof *report);
     int rc = agent_lock(agent, err);
     if (!rc) {
-        hooks_sweep(agent->policy);
+        report->hooks_failed = hooks_sweep(agent->policy);
         rc = hooks_check(agent->policy, err);
     }
     if (!rc)

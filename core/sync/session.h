@@ -29,6 +29,7 @@ struct session_report {
     uint32_t n_disks;
     struct session_disk *disks;
     uint64_t stored_objects, stored_bytes, ns, cpu_ns;
+    unsigned hooks_failed;                  /* commands of hooks.after_snapshot; also owed ones */
     bool registered_now, created_now;       /* this sync registered the node, made the repository */
     char recovery[RECOVERY_TEXT];           /* of a repository that was made; else "" */
 };

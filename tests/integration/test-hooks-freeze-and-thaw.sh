@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands of the policy around the snapshot. They run in order, before the cut and as soon as
 # the snapshot stands. Whoever was frozen is thawed: when a command fails, hangs or is interrupted,
-# when cut or snapshot fail, and by the next sync when the process was killed in between. What can't
-# be run is refused before anything is touched.
+# when cut or snapshot fail, and by the next sync when the process was killed in between, or a thaw
+# failed; a freeze that outlived its sync is ended first. What can't be run, or could be changed by
+# others, is refused before anything is touched.
 set -euo pipefail
 . "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/tools/lab.sh"
 lab_start heal # under every sanitizer
@@ -112,17 +113,39 @@ echo 'exit 3' >"$did.thaw-1"
 ends 0 sync
 ran 'thaw-1 failed' "${all[@]}"
 said 'warning: hooks.after_snapshot: .* ended with exit status 3: this is thaw-1 \[hook.failed\]'
-! record || fail 'the record is left behind a thaw that failed'
+said '^ +1 commands of hooks.after_snapshot failed: .* they are run again next time'
+record || fail 'a thaw that failed is forgotten'
 points="$points $(listed | tr ' ' '\n' | tail -n 1)"
+# ... is run again by the next sync, as often as it takes.
+begin
+echo '[ "$DISKSYNC_SNAPSHOT" != unknown ] || exit 4' >"$did.thaw-2"
+echo 'exit 3' >"$did.thaw-1"
+ds_json "$work/failed.json" sync || fail 'a sync whose thaws fail'
+ran 'behind a thaw that failed' thaw-1 thaw-2 "${all[@]}"
+[ "$(field "$work/failed.json" 'd["hooks_failed"]')" = 3 ] || fail "$(cat "$work/failed.json")"
+record || fail 'a thaw that failed again is forgotten'
+ends 0 preflight
+said 'warning +hooks +a sync was cut off between its hooks, or a thaw failed'
+begin
+ds_json "$work/failed.json" sync || fail 'a sync behind thaws that failed'
+ran 'a thaw that failed, once more' thaw-1 thaw-2 "${all[@]}"
+[ "$(field "$work/failed.json" 'd["hooks_failed"]')" = 0 ] || fail "$(cat "$work/failed.json")"
+! record || fail 'the record is left behind a thaw that went well in the end'
+points="$points $(listed | tr ' ' '\n' | tail -n 2)"
 
 # ---- what they run around
-for step in create; do
-    snapshot="fail_at: $step" hooked
+for step in cut create; do
+    snapshot='' tracker=''
+    case $step in cut) tracker='fail_at: cut' ;; *) snapshot="fail_at: $step" ;; esac
+    hooked
     begin
     ends 1 sync
     ran "$step failed" "${all[@]}"
     [ "$(tail -n 1 "$did.env")" = "after_snapshot lab $policy failed" ] || fail 'thaw is not told'
 done
+# No sync that failed has made a point, and each that did not has made one.
+now=$(listed)
+[ "$now" = "$(echo $points)" ] || fail "points: $now, not" $points
 
 # ---- time
 snapshot='' tracker='' hooked 'timeout: 1s'
@@ -138,6 +161,9 @@ begin
 echo 'sleep 300' >"$did.thaw-1"
 ends 0 sync
 ran 'thaw-1 hung' "${all[@]}"
+begin
+ends 0 sync
+ran 'behind a thaw that hung' thaw-1 thaw-2 "${all[@]}"
 
 # ---- an interrupt: the command is ended, thaw runs to its end
 normal
@@ -177,6 +203,27 @@ killed 'killed behind the snapshot' freeze-1 freeze-2
 begin
 echo 'kill -9 $PPID; sleep 1' >"$did.thaw-1"
 killed 'killed by thaw-1' freeze-1 freeze-2 thaw-1
+# A freeze that outlives its sync, with what it has started, is ended before the thaw.
+begin
+echo '(trap "" TERM; sleep 300; sleep 300) & kill -9 $PPID; sleep 5; echo outlived >>"$2"' \
+    >"$did.freeze-2"
+{ "$DISKSYNC" sync --policy "$policy" >>"$work/log" 2>&1 || true; } 2>/dev/null
+begin
+ends 0 sync
+said 'a hook of a sync that was killed was still running, and was ended'
+sleep 3
+ran 'a freeze outlived its sync' thaw-1 thaw-2 "${all[@]}"
+# A record that can't be read says that there is one.
+head -c 20 /dev/urandom >"$live/state/hooks.state"
+begin
+ends 0 sync
+ran 'a damaged record' thaw-1 thaw-2 "${all[@]}"
+rm -f "$live/state/hooks.state"
+mkdir "$live/state/hooks.state"
+begin
+ends 1 sync
+ran 'a record that is no file' thaw-1 thaw-2 thaw-1 thaw-2
+rmdir "$live/state/hooks.state"
 # Where the repository does not answer, too.
 begin
 echo 'kill -9 $PPID; sleep 1' >"$did.freeze-1"
@@ -196,12 +243,42 @@ ends 3 preflight
 said 'refused +hooks'
 chmod 720 "$hook"
 ends 3 sync
-said "$hook is not safe to run: others may write it"
+said "$hook is not safe to run: .*others may write it \(mode 0720\)"
 chmod 700 "$hook"
+# ... or could be another one tomorrow: by its folder, by a link on the way, by the policy.
+mkdir -m 700 "$work/open" "$work/open/inner"
+cp -p "$hook" "$work/open/inner/hook"
+ln -s "$work/open/inner/hook" "$work/link"
+for program in "$work/open/inner/hook" "$work/link"; do
+    sed "s|\"$hook\"|\"$program\"|" "$policy" >"$work/other.yaml"
+    chmod 600 "$work/other.yaml"
+    chmod 777 "$work/open"
+    "$DISKSYNC" sync --policy "$work/other.yaml" >"$work/log" 2>&1 && fail "$program was run"
+    said "hooks.before_snapshot: $program is not safe to run: $work/open: others may write it"
+    chmod 1777 "$work/open" # as /tmp: no one touches what belongs to others
+    "$DISKSYNC" preflight --policy "$work/other.yaml" >"$work/log" 2>&1 || true
+    said 'hooks +4 commands can be run'
+done
+chmod 620 "$policy"
+ends 3 sync
+said "$policy names hooks, and is not safe: .*others may write it .*\[preflight\]"
+chmod 600 "$policy"
+chmod 777 "$work"
+ends 3 sync
+said "$policy names hooks, and is not safe: $work: others may write it"
+chmod 700 "$work"
 sed -i 's|\["[^"]*", thaw-1|["/no/such/program", thaw-1|' "$policy"
 ends 3 sync
 said "hooks.after_snapshot: /no/such/program can't be run: it does not exist"
 ran 'nothing was run'
+
+# ---- what they are not told
+normal
+begin
+echo '[ -z "${LAB_SECRET+x}" ] && [ "$LAB_OTHER" = other ] && echo kept >>"$2"' >"$did.freeze-1"
+sed -i "s|passphrase: { file: [^}]*}|passphrase: { env: LAB_SECRET }|" "$policy"
+LAB_OTHER=other LAB_SECRET=$(cat "$work/key") ends 0 sync
+ran 'a secret' freeze-1 kept freeze-2 thaw-1 thaw-2
 
 # ---- much output
 normal
