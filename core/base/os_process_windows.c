@@ -2,8 +2,8 @@
 /* os_process_windows.c - os_process.h on Windows: CreateProcessW with the program named apart from
  * its command line, in a job of its own. A job can't be put into another before NT 6.2: there, if
  * this process is in one already, a program that has to be ended goes alone. Script files are
- * refused: CreateProcess would hand them to cmd.exe, which reads its arguments by other rules. Where
- * cmd.exe is the program, what is behind /c is written by its rules. */
+ * refused: CreateProcess would hand them to cmd.exe, which reads its arguments by other rules.
+ * Where cmd.exe is the program, what is behind /c is written by its rules. */
 #include "core/base/os_process.h"
 
 #include "core/base/os_windows.h"
@@ -119,8 +119,8 @@ bool os_is_command(const char *const *argv, char *why, size_t cap)
         return false;
     for (size_t i = shell_words(argv); i && argv[i]; i++)
         if (!shell_takes(argv[i])) {
-            snprintf(why, cap, "cmd.exe can't be given \" or %% in a word: write the command into a "
-                               "script, or use powershell.exe -File");
+            snprintf(why, cap, "cmd.exe can't be given \" or %% in a word: write the command into "
+                               "a script, or use powershell.exe -File");
             return false;
         }
     return true;

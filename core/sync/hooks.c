@@ -212,7 +212,8 @@ unsigned hooks_sweep(const struct policy *policy)
     if (policy->n_after_snapshot == 0)
         log_printf(DS_LOG_WARNING, "hook.left",
                    "an earlier sync was cut off between its hooks, or a thaw failed, and the "
-                   "policy names no hooks.after_snapshot any more: see that nothing is left frozen");
+                   "policy names no hooks.after_snapshot any more: see that nothing is left "
+                   "frozen");
     else
         log_printf(DS_LOG_WARNING, "hook.left",
                    "an earlier sync was cut off between its hooks, or one of its "

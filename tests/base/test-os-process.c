@@ -105,10 +105,36 @@ static int flood(void)
     return 0;
 }
 
+static int print_mark(void *ud, const char *text, struct ds_error *e)
+{
+    (void)ud, (void)e;
+    printf("%s\n", text);
+    fflush(stdout);
+    return DS_OK;
+}
+
+static void die_now(void *ud, const char *text)
+{
+    (void)ud, (void)text;
+    _Exit(9);
+}
+
+/* Runs another one, and is gone while that still runs. */
+static int leave_another(char *self, char *path)
+{
+    const char *argv[] = { self, "child", "hang", path, NULL };
+    struct os_process process = { .argv = argv, .mark = print_mark, .line = die_now };
+    struct os_process_end end;
+    struct ds_error ignored = DS_ERROR_INIT;
+    return os_run(&process, &end, &ignored) ? 8 : 7;
+}
+
 static int child(int argc, char **argv)
 {
     const char *what = argv[2], *more = argc > 3 ? argv[3] : "";
     char text[64] = "";
+    if (strcmp(what, "another") == 0)
+        return leave_another(argv[0], argv[3]);
     if (strcmp(what, "exit") == 0)
         return atoi(more);
     if (strcmp(what, "arguments") == 0)
@@ -477,6 +503,27 @@ START_TEST(mark_ends_it_while_it_runs)
 }
 END_TEST
 
+START_TEST(program_whose_runner_was_killed_is_ended)
+{
+    struct scratch s;
+    char path[OS_PATH_MAX];
+    scratch_make(&s);
+    struct os_process_end end = run(&heard, "another", scratch_file(&s, path, "ticks"));
+    ck_assert_int_eq(end.code, 9);
+    if (strcmp(os_name(), "windows") != 0) {
+        for (unsigned i = 0; i < 100 && size_of(path) == 0; i++)
+            os_sleep_ns(SECOND / 20);
+        ck_assert_msg(os_end_marked(end.last), "%s", end.last);
+    }
+    os_sleep_ns(SECOND / 2);
+    uint64_t size = size_of(path);
+    os_sleep_ns(SECOND / 2);
+    ck_assert_uint_eq(size_of(path), size);
+    ck_assert(!os_end_marked(end.last));
+    scratch_free(&s);
+}
+END_TEST
+
 START_TEST(what_is_left_running_is_not_waited_for)
 {
     struct scratch s;
@@ -528,7 +575,7 @@ UNIT_SUITE(unit_run, "os process", exit_status_is_told, death_by_a_signal_is_tol
            environment_is_inherited_and_added_to,
            there_is_nothing_to_read, time_limit_ends_it_with_all_it_started, interrupt_ends_it,
            what_it_started_has_the_grace_too, what_cannot_be_ended_is_left,
-           mark_ends_it_while_it_runs,
+           mark_ends_it_while_it_runs, program_whose_runner_was_killed_is_ended,
            what_is_left_running_is_not_waited_for, what_is_no_program_is_not_started)
 
 int main(int argc, char **argv)
