@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hooks.c - see hooks.h. The record "hooks" is there from before the first command until behind the
  * last: a kill in between leaves it, and the next process thaws. Its lines: when it began, for
- * people; and the mark of the command that was started last. */
+ * people; and the mark of the first command. Nothing is written for later ones: the state folder
+ * may lie on what the first has frozen, and a write there waits for a thaw that never comes. */
 #include "core/sync/hooks.h"
 
 #include "core/base/log.h"
@@ -69,7 +70,6 @@ static void end_left(const struct policy *policy)
 struct environment { /* ascending, as os_run wants it */
     char hook[64], node[256], policy[ENV_TEXT], snapshot[64];
     const char *list[5];
-    bool thaws; /* for a command of hooks.after_snapshot */
 };
 
 static void environment_make(struct environment *env, const struct policy *policy, const char *hook,
@@ -84,13 +84,11 @@ static void environment_make(struct environment *env, const struct policy *polic
     env->list[2] = env->policy;
     env->list[3] = env->snapshot;
     env->list[4] = NULL;
-    env->thaws = strcmp(hook, "after_snapshot") == 0;
 }
 
 struct running {
     const struct policy *policy;
     const char *program;
-    bool thaws;
 };
 
 static void said(void *ud, const char *text)
@@ -99,14 +97,11 @@ static void said(void *ud, const char *text)
     log_printf(DS_LOG_INFO, "hook.output", "%s: %s", running->program, text);
 }
 
-/* What freezes does not run unless a later process can end it; what thaws runs in any case. */
+/* The first command does not run unless a later process can end it. */
 static int keep_mark(void *ud, const char *mark, struct ds_error *err)
 {
     const struct running *running = ud;
-    if (running->policy->n_after_snapshot == 0)
-        return DS_OK;
-    int rc = record_make(running->policy, mark, err);
-    return running->thaws ? DS_OK : rc;
+    return record_make(running->policy, mark, err);
 }
 
 /* DS_EHOOK with the command, how it ended and what it said last. */
@@ -115,11 +110,12 @@ static int command_run(const struct policy *policy, const struct policy_hook *ho
                        struct ds_error *err)
 {
     const char *program = hook->argv[0];
-    struct running running = { policy, program, env->thaws };
+    bool first = hook == policy->before_snapshot && policy->n_after_snapshot;
+    struct running running = { policy, program };
     struct os_process process = { .argv = hook->argv, .env = env->list,
                                   .without = policy->secret_variables,
                                   .limit_ns = policy->hook_limit_ns, .interrupted = interrupted,
-                                  .mark = keep_mark, .line = said, .ud = &running };
+                                  .mark = first ? keep_mark : NULL, .line = said, .ud = &running };
     struct os_process_end end;
     struct ds_error why = DS_ERROR_INIT;
     uint64_t begun = os_mono_ns();

@@ -2,8 +2,9 @@
 /* hooks.h - the commands of the policy around the snapshot. Who was frozen is thawed, whatever
  * happens in between: a record in the state folder, written before the first command runs, makes a
  * later process run hooks.after_snapshot where this one was killed, or where one of them failed. It
- * names the command that runs, so that one which outlived a killed process is ended first. The
- * node's lock is held; main thread. */
+ * names the first command, so that one which outlived a killed process is ended first. From then
+ * on nothing is written to the state folder, which may be frozen, until all have run. The node's
+ * lock is held; main thread. */
 #ifndef CORE_SYNC_HOOKS_H
 #define CORE_SYNC_HOOKS_H
 

@@ -206,7 +206,7 @@ killed 'killed by thaw-1' freeze-1 freeze-2 thaw-1
 # A freeze that outlives its sync, with what it has started, is ended before the thaw.
 begin
 echo '(trap "" TERM; sleep 300; sleep 300) & kill -9 $PPID; sleep 5; echo outlived >>"$2"' \
-    >"$did.freeze-2"
+    >"$did.freeze-1"
 { "$DISKSYNC" sync --policy "$policy" >>"$work/log" 2>&1 || true; } 2>/dev/null
 begin
 ends 0 sync
