@@ -201,7 +201,7 @@ static const struct cli_option show_options[] = {
 const struct cli_command cli_policy_check = {
     .name = "policy check",
     .operands = "",
-    .summary = "validates the policy, with line numbers",
+    .summary = "Validates the policy, with line numbers",
     .options = check_options,
     .run = run_check,
 };
@@ -209,7 +209,7 @@ const struct cli_command cli_policy_check = {
 const struct cli_command cli_policy_show = {
     .name = "policy show",
     .operands = "",
-    .summary = "shows the effective policy of a host, with every default",
+    .summary = "Shows the effective policy of a host, with every default",
     .options = show_options,
     .run = run_show,
 };

@@ -44,34 +44,8 @@ while read -r kind key letter; do
 done <"$s3_work/steps"
 unset FAULTFS_LOG FAULTFS_ROOTS
 
-cat >"$s3_work/check.py" <<'END'
-import os, sys
-bucket = os.path.join(os.environ["CRASH_STATE"], "test")
-ended = int(os.environ["CRASH_EXITS"])
-steps = [line.split() for line in open(sys.argv[1])]
-allowed = {}
-for i, (kind, key, letter) in enumerate(steps[:ended + 1]):
-    state = None if letter == "-" else letter * 9000
-    # The step that ran when the power went may have been done or not.
-    allowed[key] = {state} if i < ended else allowed.get(key, {None}) | {state}
-bad = 0
-for key, states in allowed.items():
-    try:
-        found = open(os.path.join(bucket, key)).read()
-    except FileNotFoundError:
-        found = None
-    if found not in states:
-        print(key, "is", None if found is None else (len(found), found[:1]))
-        bad = 1
-for folder, _, files in os.walk(bucket):
-    for name in files:
-        key = os.path.relpath(os.path.join(folder, name), bucket)
-        if not key.startswith(("_tmp/", "_uploads/")) and key not in allowed:
-            print(key, "was never put")
-            bad = 1
-sys.exit(bad)
-END
 "${PYTHON:-python3}" "$top_srcdir/tests/tools/crashreplay.py" --log "$s3_work/log" \
     --initial "$s3_work/before" --target "$s3_work/state" --actual "$s3_work/top" \
     --max-cuts "$([ -n "${DISKSYNC_SOAK:-}" ] && echo 0 || echo 15)" -- \
-    "${PYTHON:-python3}" "$s3_work/check.py" "$s3_work/steps"
+    "${PYTHON:-python3}" "$top_srcdir/tests/tools/objects-kept.py" "$s3_work/steps" test _tmp \
+    _uploads
